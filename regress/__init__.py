@@ -1,0 +1,1 @@
+"""What did this update break? Pairs two language models' answers and finds the flips."""

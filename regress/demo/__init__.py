@@ -1,0 +1,1 @@
+"""The built-in model pair, its items, and how they were made."""

@@ -1,0 +1,156 @@
+"""Canonical hashes: of a spec, of a normalised item, of file bytes.
+
+A hash here is the same on every machine, in every process and for every order of dictionary keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from regress.types import RunSpec, TaskSpec
+
+_SPACES = re.compile(r"\s+")
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise `value` to the one JSON text that all equal values share.
+
+    Keys are sorted, there is no white space, dataclasses become objects, and `nan` and infinities
+    are refused because JSON has no word for them.
+
+    Raises:
+        ValueError: If a number is not finite.
+        TypeError: If a value has no JSON form.
+
+    >>> canonical_json({"b": 1, "a": (1.5, None)})
+    '{"a":[1.5,null],"b":1}'
+    """
+    return json.dumps(
+        plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, mappings and tuples into what `json` knows.
+
+    >>> plain({1: (2, 3)})
+    {'1': [2, 3]}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def strict(value: Any) -> Any:
+    """Like `plain`, with nan and infinities as null: what is written to JSON files.
+
+    >>> strict({"a": float("nan"), "b": (1.0,)})
+    {'a': None, 'b': [1.0]}
+    """
+    value = plain(value)
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def fingerprint(value: Any) -> str:
+    """sha256 of the canonical JSON of `value`, as 64 hex digits.
+
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    """
+    return text_hash(canonical_json(value), digits=64)
+
+
+def text_hash(text: str, *, digits: int = 16) -> str:
+    """sha256 of the UTF-8 bytes of `text`, as that many hex digits.
+
+    Lone surrogates, which have no UTF-8 form, are hashed as their code points.
+
+    >>> text_hash("2 + 2 =")
+    '154e0c9c61763891'
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+
+
+def sequence_hash(parts: Iterable[str]) -> str:
+    """sha256 over a sequence of texts, each with its length, so that no two sequences run together.
+
+    >>> sequence_hash(["ab", "c"]) == sequence_hash(["a", "bc"])
+    False
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(encoded)}:".encode())
+        digest.update(encoded)
+    return digest.hexdigest()
+
+
+def normalise(text: str) -> str:
+    """NFKC, white space (no-break spaces too) folded to one space, ends stripped.
+
+    >>> normalise("a\\u00a0 b\\n")
+    'a b'
+    """
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+
+
+def item_id(question: str, choices: Sequence[str] = ()) -> str:
+    """Id of an item that has none: 16 hex digits over its normalised text and all its choices.
+
+    The target is left out, so that an item keeps its id where the answer is hidden; the choices are
+    in, because some benchmarks repeat a question with other choices (PIQA: 35 goals).
+
+    >>> item_id("How?", ["a", "b"]) == item_id(" How?\\u00a0", ["a", "b "])
+    True
+    >>> item_id("How?", ["a", "b"]) == item_id("How?", ["ab"])
+    False
+    """
+    return sequence_hash([normalise(question), *map(normalise, choices)])[:16]
+
+
+def file_hash(path: str | Path) -> str:
+    """sha256 of a file's bytes, read in pieces, as 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def task_fingerprint(task: TaskSpec) -> str:
+    """Hash of everything in a task's spec that changes a prompt, a target or a judgement."""
+    fields = plain(task)
+    for recorded in ("description", "fingerprint"):
+        fields.pop(recorded)
+    return fingerprint(fields)
+
+
+def run_fingerprint(spec: RunSpec) -> str:
+    """Hash of everything that is keyed: another value means another run, never a mixed one.
+
+    The model's name, source and revision count only where the engine hides its weights; otherwise
+    the weights themselves do, so that a renamed copy is the same model. Derived facts (context
+    length, number of parameters) and the task's description do not count.
+    """
+    fields = plain(spec)
+    model, task = fields["model"], fields["task"]
+    hidden = model["fingerprint"] is None
+    for recorded in ("context_length", "parameters", *(() if hidden else ("name", "source", "revision", "adapter"))):
+        model.pop(recorded)
+    fields["task"] = task["fingerprint"] or task_fingerprint(spec.task)
+    return fingerprint(fields)

@@ -1,0 +1,1 @@
+"""Definitions only: vectors in, numbers out."""

@@ -1,0 +1,101 @@
+"""The Arrow schema of a prediction and of an instance, and its version.
+
+Readers ignore columns that they do not know, so a column may be added without a new version; one
+that is renamed, retyped or reinterpreted needs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from regress.types import Instance, Prediction
+
+SCHEMA_VERSION = 1
+
+_WORD = pa.dictionary(pa.int8(), pa.string())
+
+PREDICTION = pa.schema(
+    [
+        pa.field("instance_id", pa.string(), nullable=False),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("repeat", pa.int16(), nullable=False),
+        pa.field("prompt_hash", pa.string(), nullable=False),
+        pa.field("shown_hash", pa.string()),
+        pa.field("output", pa.string()),
+        pa.field("answer", pa.string()),
+        pa.field("status", _WORD, nullable=False),
+        pa.field("correct", pa.bool_()),
+        pa.field("score", pa.float64()),
+        pa.field("scores", pa.map_(pa.string(), pa.float64())),
+        pa.field("choice_logprobs", pa.list_(pa.float64())),
+        pa.field("choice_lengths", pa.list_(pa.int32())),
+        pa.field("gold_margin", pa.float64()),
+        pa.field("prompt_tokens", pa.int32()),
+        pa.field("output_tokens", pa.int32()),
+        pa.field("left_truncated", pa.int32(), nullable=False),
+        pa.field("finish", _WORD),
+        pa.field("error", pa.string()),
+    ]
+)
+
+INSTANCE = pa.schema(
+    [
+        pa.field("instance_id", pa.string(), nullable=False),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("prompt", pa.string()),
+        pa.field("choices", pa.list_(pa.string())),
+        pa.field("target", pa.string()),
+        pa.field("golds", pa.list_(pa.int32())),
+        pa.field("cluster", pa.string()),
+        pa.field("tags", pa.map_(pa.string(), pa.string())),
+        pa.field("source", pa.string()),
+    ]
+)
+
+
+def prediction_table(predictions: Sequence[Prediction]) -> pa.Table:
+    """Predictions as an Arrow table of schema `PREDICTION`, in the order given.
+
+    Lone surrogates, which Arrow strings cannot hold, are written as their escape, `\\udc80`.
+    """
+    return _table(predictions, PREDICTION, {})
+
+
+def instance_table(instances: Sequence[Instance]) -> pa.Table:
+    """Instances as an Arrow table of schema `INSTANCE`, in the order given."""
+    return _table(instances, INSTANCE, {"instance_id": "id"})
+
+
+def _table(rows: Sequence[Any], schema: pa.Schema, renamed: dict[str, str]) -> pa.Table:
+    columns = []
+    for column in schema:
+        attribute = renamed.get(column.name, column.name)
+        values = [_arrow(getattr(row, attribute), column.type) for row in rows]
+        columns.append(pa.array(values, type=column.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _arrow(value: Any, type_: pa.DataType) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if value is not None and pa.types.is_map(type_):
+        return [(storable(k), storable(v) if isinstance(v, str) else v) for k, v in value.items()]
+    if value is not None and pa.types.is_list(type_):
+        return [storable(item) if isinstance(item, str) else item for item in value]
+    return value
+
+
+def storable(text: str) -> str:
+    """`text` with lone surrogates written as escapes, so that UTF-8 can hold it.
+
+    >>> storable("a\\udc80b")
+    'a\\\\udc80b'
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text

@@ -1,0 +1,1 @@
+"""Runs on disk: written chunk by chunk, read back whole."""

@@ -1,0 +1,1 @@
+"""Task definitions, theirs and ours, as something that asks and judges."""

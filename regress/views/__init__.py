@@ -1,0 +1,1 @@
+"""A comparison as something to look at."""
