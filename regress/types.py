@@ -93,6 +93,8 @@ class TaskSpec:
     """Hash of the resolved task definition (YAML and the functions that it names)."""
     items: str = ""
     """Hash of the source items, in order, few-shot source included."""
+    targets: str = ""
+    """Hash of all reference answers, in order."""
     prompts: str = ""
     """Hash of all rendered prompts and choices, in order, before any chat template."""
     n: int = 0
