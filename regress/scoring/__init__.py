@@ -1,1 +1,1 @@
-"""From a raw output and a target to an answer, a status and scores; as data, so that stored outputs can be judged again."""
+"""From a raw output and a target to an answer, a status and scores; as data, so that it can be done again."""
