@@ -1,0 +1,125 @@
+"""Builders of small values for tests, handed out as fixtures.
+
+Each fixture is a pure function, so that tests (hypothesis too) can call it as often as they like:
+a run is `make_run(make_choices("AAB", gold="AAA"))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from regress.identity import sequence_hash, text_hash
+from regress.schema import instance_table, prediction_table
+from regress.types import EngineSpec, Instance, Manifest, ModelSpec, Prediction, Run, RunSpec, TaskSpec
+
+
+def _model(name: str = "demo-v1", **changes: Any) -> ModelSpec:
+    weights = {"fingerprint": text_hash(name), "tokenizer": "tok", "dtype": "float32"}
+    return ModelSpec(name=name, **({"source": name} | weights | changes))
+
+
+def _task(name: str = "toy", **changes: Any) -> TaskSpec:
+    hashes = {"definition": "d" * 64, "items": "i" * 64, "targets": "t" * 64, "prompts": "p" * 64}
+    spec = {"version": "1", "kind": "choice", "scale": "binary", "metric": "acc", "n": 1000}
+    return TaskSpec(name=name, **(spec | hashes | changes))
+
+
+def _prediction(instance_id: str, **changes: Any) -> Prediction:
+    given = {"index": 0, "prompt_hash": text_hash(instance_id), "output": None, "answer": None}
+    return Prediction(
+        instance_id=instance_id, **(given | {"status": "scored", "correct": None, "score": None} | changes)
+    )
+
+
+def _choices(answers: Sequence[str | None], gold: Sequence[str], **changes: Any) -> list[Prediction]:
+    """One prediction an answer, right where it equals gold; null is unreadable."""
+    return [
+        _prediction(
+            f"id{i:03}",
+            **{
+                "index": i,
+                "answer": answer,
+                "output": f"says {answer}",
+                "status": "unparsable" if answer is None else "scored",
+                "correct": answer == right,
+                "score": float(answer == right),
+            }
+            | changes,
+        )
+        for i, (answer, right) in enumerate(zip(answers, gold, strict=True))
+    ]
+
+
+def _scores(scores: Sequence[float], **changes: Any) -> list[Prediction]:
+    """One prediction a score, each with an answer of its own."""
+    return [
+        _prediction(f"id{i:03}", **{"index": i, "score": score, "answer": f"text {score}"} | changes)
+        for i, score in enumerate(scores)
+    ]
+
+
+def _run(
+    predictions: Sequence[Prediction] | pa.Table,
+    *,
+    model: ModelSpec | str = "demo-v1",
+    task: TaskSpec | None = None,
+    engine: Mapping[str, Any] | None = None,
+    recorded: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Run:
+    """A finished run that holds `predictions`; `engine` and `changes` are fields of the specs."""
+    table = predictions if isinstance(predictions, pa.Table) else prediction_table(predictions)
+    spec = RunSpec(
+        model=_model(model) if isinstance(model, str) else model,
+        task=task or _task(),
+        engine=EngineSpec(**({"name": "scripted", "version": "1", "batch_size": 1} | dict(engine or {}))),
+        **({"n": table.num_rows, "ids": sequence_hash(table["instance_id"].to_pylist())} | changes),
+    )
+    manifest = Manifest(
+        fingerprint="f",
+        rows=table.num_rows,
+        sha256="s",
+        finished="2024-10-03T00:00:00Z",
+        recorded=recorded or {},
+    )
+    return Run(spec=spec, manifest=manifest, predictions=table, path="runs/toy")
+
+
+def _instances(run: Run, **changes: Any) -> pa.Table:
+    """An instance for every one that `run` answers; `changes` are fields, callables take the index."""
+    rows = run.predictions.select(["instance_id", "index"]).to_pylist()
+    return instance_table(
+        [
+            Instance(
+                **{
+                    "id": row["instance_id"],
+                    "index": row["index"],
+                    "prompt": f"Q{row['index']}",
+                    "target": "A",
+                }
+                | {name: value(row["index"]) if callable(value) else value for name, value in changes.items()}
+            )
+            for row in rows
+        ]
+    )
+
+
+def _fixture(name: str, function: Callable[..., Any]) -> Any:
+    @pytest.fixture(scope="session", name=name)
+    def builder() -> Callable[..., Any]:
+        return function
+
+    return builder
+
+
+make_model = _fixture("make_model", _model)
+make_task = _fixture("make_task", _task)
+make_prediction = _fixture("make_prediction", _prediction)
+make_choices = _fixture("make_choices", _choices)
+make_scores = _fixture("make_scores", _scores)
+make_run = _fixture("make_run", _run)
+make_instances = _fixture("make_instances", _instances)
