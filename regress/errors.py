@@ -130,8 +130,6 @@ class NewerSchema(StoreError):
 class NotComparable(RegressError):
     """Two runs that answer different questions; `field` names the first difference."""
 
-    def __init__(
-        self, what: str, *, field: str, allowed: str | None = None, do: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, field: str, allowed: str | None = None, do: str | None = None) -> None:
         self.field = field
         super().__init__(what, allowed=allowed, do=do)

@@ -17,6 +17,7 @@ from typing import Any
 
 from regress.types import RunSpec, TaskSpec
 
+_WHERE_FROM = ("name", "source", "revision", "adapter")
 _SPACES = re.compile(r"\s+")
 
 
@@ -149,8 +150,8 @@ def run_fingerprint(spec: RunSpec) -> str:
     """
     fields = plain(spec)
     model, task = fields["model"], fields["task"]
-    hidden = model["fingerprint"] is None
-    for recorded in ("context_length", "parameters", *(() if hidden else ("name", "source", "revision", "adapter"))):
+    visible = model["fingerprint"] is not None
+    for recorded in ("context_length", "parameters", *(_WHERE_FROM if visible else ())):
         model.pop(recorded)
     fields["task"] = task["fingerprint"] or task_fingerprint(spec.task)
     return fingerprint(fields)

@@ -18,9 +18,7 @@ Kind = Literal["choice", "generation", "likelihood"]
 Scale = Literal["binary", "bounded", "unbounded"]
 Status = Literal["scored", "unparsable", "error"]
 Finish = Literal["stop", "length"]
-Quadrant = Literal[
-    "both right", "positive flip", "negative flip", "both wrong same", "both wrong different"
-]
+Quadrant = Literal["both right", "positive flip", "negative flip", "both wrong same", "both wrong different"]
 QUADRANTS: tuple[Quadrant, ...] = (
     "both right",
     "positive flip",
@@ -88,7 +86,7 @@ class TaskSpec:
     generation: Mapping[str, Any] = field(default_factory=dict)
     """Generation settings that the task asks for; empty unless `kind` is generation."""
     data: str = "hub"
-    """Where the items come from: `demo`, `hub:REPO@REVISION`, or `dir` (the folder is recorded, not keyed)."""
+    """Where the items come from: `demo`, `hub:REPO@REVISION`, or `dir` (which folder is not keyed)."""
     definition: str = ""
     """Hash of the resolved task definition (YAML and the functions that it names)."""
     items: str = ""
@@ -116,7 +114,7 @@ class EngineSpec:
     batch_size: int
     """Requests that go through the model together."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Everything else that can change an answer: softmax type, reduced `max_gen_toks`, seed, engine arguments."""
+    """Everything else that can change an answer: softmax type, reduced `max_gen_toks`, arguments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -492,7 +490,7 @@ class TaskComparison:
     n: int
     """Pairs compared."""
     estimates: Mapping[str, Estimate]
-    """By name: old, new, delta, nfr, pfr, and what the scale defines beside them (see `regress.comparison`)."""
+    """By name: old, new, delta, nfr, pfr, and what else the scale defines (see `regress.comparison`)."""
     counts: QuadrantCounts | None
     """Quadrants; null unless the scale is binary."""
     old_side: SideCounts

@@ -1,0 +1,177 @@
+"""lm-eval's `hf` model, made to tell what it did: token counts, truncation, finish reasons, broken logits.
+
+It computes exactly what lm-eval computes; it only listens. The answers are lm-eval's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lm_eval.models.huggingface import HFLM
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from regress.identity import text_hash
+from regress.types import Finish
+
+Pair = tuple[Any, list[int], list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodFacts:
+    """What was done for one log-likelihood request."""
+
+    prompt_tokens: int
+    output_tokens: int
+    left_truncated: int
+    shown: str
+    error: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationFacts:
+    """What was done for one generation request."""
+
+    prompt_tokens: int
+    output_tokens: int
+    left_truncated: int
+    shown: str
+    finish: Finish
+    error: str | None
+
+
+class _NanWatch(LogitsProcessor):  # type: ignore[misc]
+    """Notes the rows whose logits were ever nan; changes nothing."""
+
+    def __init__(self, rows: int) -> None:
+        self.broken = torch.zeros(rows, dtype=torch.bool)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self.broken |= scores.isnan().any(dim=-1).cpu()
+        return scores
+
+
+class TellingHFLM(HFLM):  # type: ignore[misc]
+    """lm-eval's `hf`, with the facts of the last calls beside the answers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.likelihood_facts: list[LikelihoodFacts] = []
+        self.generation_facts: dict[str, deque[GenerationFacts]] = defaultdict(deque)
+        self._batch: list[tuple[str, int, int, str]] = []
+
+    def _loglikelihood_tokens(
+        self, requests: list[Pair], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        facts = [self._likelihood_facts(context, continuation) for _, context, continuation in requests]
+        if all(key is not None for key, _, _ in requests):  # windows of a rolling request have no key
+            self.likelihood_facts += facts
+        windows = [self._windows(request) for request in requests]
+        flat = [window for group in windows for window in group]
+        scored = iter(
+            super()._loglikelihood_tokens(flat, disable_tqdm=True, override_bs=override_bs) if flat else []
+        )
+        return [_total([next(scored) for _ in group]) for group in windows]
+
+    def _windows(self, request: Pair) -> list[Pair]:
+        """The request as lm-eval can score it: itself, or windows where the continuation alone is too long.
+
+        lm-eval stops with an assertion there. Scoring every token, window after window as for a
+        rolling likelihood, keeps the sum over the continuation complete.
+        """
+        key, context, continuation = request
+        if not context or not continuation:
+            return []
+        if len(continuation) <= self.max_length:
+            return [request]
+        rolled = get_rolling_token_windows(continuation, context[-1], self.max_length, context_len=1)
+        return [(key, *make_disjoint_window(window)) for window in rolled]
+
+    def _likelihood_facts(self, context: list[int], continuation: list[int]) -> LikelihoodFacts:
+        cut = min(max(0, len(context) + len(continuation) - (self.max_length + 1)), max(0, len(context) - 1))
+        return LikelihoodFacts(
+            prompt_tokens=len(context) - cut,
+            output_tokens=len(continuation),
+            left_truncated=cut,
+            shown=_hash_ids(context[cut:] + continuation),
+            error=None if context and continuation else "the continuation has no token of its own",
+        )
+
+    def tok_batch_encode(
+        self,
+        strings: list[str],
+        padding_side: str = "left",
+        left_truncate_len: int | None = None,
+        truncation: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode a batch of prompts as lm-eval does, noting how long each was before it was cut."""
+        ids, mask = super().tok_batch_encode(strings, padding_side, None, truncation)
+        lengths = mask.sum(dim=1).tolist()
+        if left_truncate_len:
+            ids, mask = ids[:, -left_truncate_len:], mask[:, -left_truncate_len:]
+        self._batch = [
+            (string, length, int(kept.sum()), _hash_ids(row[kept.bool()].tolist()))
+            for string, length, row, kept in zip(strings, lengths, ids, mask, strict=True)
+        ]
+        return ids, mask
+
+    def _model_generate(
+        self, context: torch.Tensor, max_length: int, stop: list[str], **generation_kwargs: Any
+    ) -> torch.Tensor:
+        watch = _NanWatch(context.shape[0])
+        processors = LogitsProcessorList([watch])
+        output: torch.Tensor = super()._model_generate(
+            context, max_length, stop, logits_processor=processors, **generation_kwargs
+        )
+        for row, (string, length, kept, shown), broken in zip(
+            output.tolist(), self._batch, watch.broken.tolist(), strict=True
+        ):
+            written, finish = self._where_it_ends(row[context.shape[1] :], stop)
+            self.generation_facts[string].append(
+                GenerationFacts(
+                    prompt_tokens=kept,
+                    output_tokens=written,
+                    left_truncated=length - kept,
+                    shown=shown,
+                    finish=finish,
+                    error="the model's logits are nan" if broken else None,
+                )
+            )
+        return output
+
+    def _where_it_ends(self, tokens: list[int], stop: list[str]) -> tuple[int, Finish]:
+        """Tokens written up to the end of the answer, and why it ended there."""
+        ends = self._end_tokens()
+        end = next((place for place, token in enumerate(tokens) if token in ends), None)
+        upto = tokens if end is None else tokens[:end]
+
+        def stopped(count: int) -> bool:
+            text = self.tok_decode(upto[:count])
+            return any(word and word in text for word in stop)
+
+        if not stopped(len(upto)):
+            return len(upto), "length" if end is None else "stop"
+        low, high = 0, len(upto)  # the first count at which a stop string is complete
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if stopped(middle) else (middle + 1, high)
+        return low, "stop"
+
+    def _end_tokens(self) -> set[int]:
+        declared = getattr(self.model.generation_config, "eos_token_id", None)
+        declared = declared if isinstance(declared, list) else [declared]
+        return {token for token in [*declared, self.eot_token_id] if token is not None}
+
+
+def _total(windows: list[tuple[float, bool]]) -> tuple[float, bool]:
+    if not windows:
+        return math.nan, False
+    return sum(value for value, _ in windows), all(greedy for _, greedy in windows)
+
+
+def _hash_ids(ids: list[int]) -> str:
+    return text_hash(",".join(map(str, ids)))

@@ -1,0 +1,262 @@
+"""Any model type of lm-eval as an engine: `hf` with all its facts, the others with what they tell.
+
+Log-softmax is always taken in float32: on a bfloat16 model lm-eval's default sums in bfloat16, and
+the ties that this makes flip answers that no model changed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from regress.engines.base import Chat
+from regress.errors import EngineError, RegressError
+from regress.identity import canonical_json, fingerprint, plain
+from regress.types import (
+    EngineSpec,
+    Generation,
+    Loglikelihood,
+    Logprob,
+    ModelSpec,
+    Request,
+    Response,
+    RollingLoglikelihood,
+    TaskSpec,
+    Text,
+)
+
+NUMERICAL_LIBRARIES = ("lm_eval", "transformers", "torch")
+RECORDED_LIBRARIES = ("accelerate", "datasets", "numpy", "peft", "tokenizers")
+NAN = "the model's logits are nan"
+
+
+class HarnessEngine:
+    """Runs an lm-eval `LM`.
+
+    Args:
+        name: lm-eval's name for the model type.
+        model: What it runs.
+        load: Builds the `LM`; called at the first answer.
+        batch_size: Requests that go through the model together.
+        settings: Everything else that can change an answer.
+        seed: Seed of sampled generation.
+        chat: Renders messages as a prompt; null for none.
+        device: Where it runs, for the record.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: ModelSpec,
+        load: Callable[[], Any],
+        *,
+        batch_size: int,
+        settings: Mapping[str, Any],
+        seed: int,
+        chat: Chat | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.model, self.chat = model, chat
+        self._name, self._load, self._lm = name, load, None
+        self._batch_size, self._settings, self._seed, self._device = batch_size, settings, seed, device
+
+    def spec(self, task: TaskSpec) -> EngineSpec:
+        """What is keyed: versions of the numerical libraries, batch size, arguments, a reduced length."""
+        settings = dict(self._settings)
+        asked = task.generation.get("max_gen_toks")
+        if asked is not None and (used := self._fitting(asked)) != asked:
+            settings["max_gen_toks_reduced"] = {"asked": asked, "used": used}
+        if task.generation.get("do_sample"):
+            settings["seed"] = self._seed
+        return EngineSpec(
+            name=self._name,
+            version=", ".join(f"{name} {_version(name)}" for name in NUMERICAL_LIBRARIES),
+            batch_size=self._batch_size,
+            settings=settings,
+        )
+
+    def recorded(self) -> Mapping[str, Any]:
+        """Device, its threads, and the versions of the other libraries."""
+        import torch
+
+        return {
+            "device": self._device,
+            "threads": torch.get_num_threads(),
+            "versions": {name: _version(name) for name in RECORDED_LIBRARIES},
+        }
+
+    def close(self) -> None:
+        """Drop the model and give its memory back."""
+        import gc
+
+        self._lm = None
+        gc.collect()
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
+        """Answer every request, all of one kind and setting in one call to lm-eval."""
+        flat = [request for group in requests for request in group]
+        responses: list[Response | None] = [None] * len(flat)
+        for places in _by_call(flat):
+            batch = [flat[place] for place in places]
+            for place, response in zip(places, self._call(batch), strict=True):
+                responses[place] = response
+        answers = iter(responses)
+        return [[_answered(next(answers)) for _ in group] for group in requests]
+
+    def _call(self, batch: Sequence[Any]) -> Sequence[Response]:
+        try:
+            lm = self._loaded()
+            match batch[0]:
+                case Loglikelihood():
+                    return _loglikelihood(lm, batch)
+                case RollingLoglikelihood():
+                    return _rolling(lm, batch)
+                case _:
+                    return self._generate(lm, batch)
+        except RegressError:
+            raise
+        except MemoryError as error:
+            raise self._out_of_memory(error) from error
+        except RuntimeError as error:
+            if "out of memory" in str(error).lower():
+                raise self._out_of_memory(error) from error
+            raise
+
+    def _out_of_memory(self, error: BaseException) -> EngineError:
+        return EngineError(
+            f"{self.model.name} ran out of memory with batches of {self._batch_size} ({_first_line(error)})",
+            do="Say a smaller --batch-size, or a smaller --dtype; what was answered so far is kept.",
+        )
+
+    def _loaded(self) -> Any:
+        if self._lm is None:
+            self._lm = self._load()
+        return self._lm
+
+    def _fitting(self, max_tokens: int) -> int:
+        """The longest answer that leaves room for a prompt: half the context where lm-eval would refuse."""
+        length = self.model.context_length
+        return max_tokens if length is None or max_tokens < length else max(1, length // 2)
+
+    def _generate(self, lm: Any, batch: Sequence[Generation]) -> Sequence[Response]:
+        asked = batch[0]
+        arguments = {
+            **asked.options,
+            "until": list(asked.until),
+            "max_gen_toks": self._fitting(asked.max_tokens),
+        }
+        if asked.options.get("do_sample"):
+            _seed_everything(self._seed, batch)
+        facts = getattr(lm, "generation_facts", None)
+        if facts is not None:
+            facts.clear()
+        texts = _ask(
+            lm.generate_until, [(request.prompt, dict(arguments)) for request in batch], "generate_until"
+        )
+        if facts is None:
+            return [Text(text=text) for text in texts]
+        told = [facts[request.prompt].popleft() for request in batch]
+        return [
+            Text(
+                text=text,
+                finish=fact.finish,
+                prompt_tokens=fact.prompt_tokens,
+                output_tokens=fact.output_tokens,
+                left_truncated=fact.left_truncated,
+                shown=fact.shown,
+                error=fact.error,
+            )
+            for text, fact in zip(texts, told, strict=True)
+        ]
+
+
+def _loglikelihood(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
+    facts = getattr(lm, "likelihood_facts", None)
+    if facts is not None:
+        facts.clear()
+    pairs = [(request.context, request.continuation) for request in batch]
+    answers = _ask(lm.loglikelihood, pairs, "loglikelihood")
+    if facts is None:
+        return [_logprob(value, greedy, {}) for value, greedy in answers]
+    return [
+        _logprob(value, greedy, plain(fact))
+        for (value, greedy), fact in zip(answers, list(facts), strict=True)
+    ]
+
+
+def _logprob(value: float, greedy: bool, facts: Mapping[str, Any]) -> Logprob:
+    error = facts.get("error") or (NAN if math.isnan(value) else None)
+    return Logprob(value=float(value), greedy=bool(greedy), **{**facts, "error": error})
+
+
+def _rolling(lm: Any, batch: Sequence[RollingLoglikelihood]) -> Sequence[Response]:
+    values = _ask(lm.loglikelihood_rolling, [(request.text,) for request in batch], "loglikelihood_rolling")
+    return [_logprob(value, False, {}) for value in values]
+
+
+def _ask(verb: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], kind: Any) -> list[Any]:
+    """Call one of lm-eval's three verbs, without its progress bar."""
+    from lm_eval.api.instance import Instance
+
+    instances = [
+        Instance(request_type=kind, doc={}, arguments=each, idx=place) for place, each in enumerate(arguments)
+    ]
+    quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(verb).parameters else {}
+    return list(verb(instances, **quiet))
+
+
+def _by_call(flat: Sequence[Request]) -> list[list[int]]:
+    """Places of the requests that may share a call: one kind, one set of generation settings."""
+    groups: dict[str, list[int]] = {}
+    for place, request in enumerate(flat):
+        key = type(request).__name__
+        if isinstance(request, Generation):
+            key += canonical_json([request.until, request.max_tokens, request.options])
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def _answered(response: Response | None) -> Response:
+    if response is None:
+        raise EngineError("lm-eval left a request without an answer", do="Please report this.")
+    return response
+
+
+def _seed_everything(seed: int, batch: Sequence[Generation]) -> None:
+    """Seed from what is asked, so that an answer does not depend on what was answered before."""
+    import torch
+
+    torch.manual_seed(int(fingerprint([seed, [request.prompt for request in batch]])[:15], 16))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def hidden_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Engine arguments as they are keyed: what JSON cannot say is refused.
+
+    Raises:
+        EngineError: If an argument has no JSON form.
+    """
+    try:
+        return dict(json.loads(canonical_json(arguments)))
+    except (TypeError, ValueError) as error:
+        raise EngineError(
+            f"an engine argument cannot be recorded ({error})", allowed="text, numbers"
+        ) from None

@@ -1,0 +1,304 @@
+"""From settings to an engine: which one, with which model, checked before anything large is loaded."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regress.checkpoints import Checkpoint, resolve
+from regress.config import Alias, Settings
+from regress.engines.base import Chat, Engine
+from regress.engines.harness import HarnessEngine, hidden_settings
+from regress.engines.scripted import open_table
+from regress.errors import EngineError, MissingExtra, ModelError, NotEnoughMemory, UnknownName, UsageError
+from regress.identity import text_hash
+from regress.types import ModelSpec
+
+LOADS_CHECKPOINTS = {"hf", "hf-auto", "huggingface", "vllm", "sglang"}
+_DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+_SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
+
+
+def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> Engine:
+    """Build the engine that runs the model called `name`; its weights are loaded at the first answer.
+
+    Raises:
+        UnknownName: If the model, engine or chat template is not known.
+        ModelError: If the checkpoint cannot be used.
+        MissingExtra: If the weights wing is not installed.
+    """
+    if settings.engine == "scripted":
+        return open_table(name)
+    try:
+        from lm_eval.models import MODEL_MAPPING
+    except ImportError:
+        raise MissingExtra("running a model", "models", "lm-eval") from None
+    if settings.engine not in MODEL_MAPPING:
+        raise UnknownName("engine", settings.engine, [*MODEL_MAPPING, "scripted"])
+    _hush()
+    if settings.engine in LOADS_CHECKPOINTS:
+        return _open_checkpoint(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
+    return _open_remote(name, settings)
+
+
+def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
+    device = _device(settings.device)
+    dtype = _dtype(settings.dtype, checkpoint)
+    tokenizer = _tokenizer(checkpoint, settings)
+    template, template_name = _template(tokenizer, settings.chat_template)
+    model = ModelSpec(
+        name=checkpoint.name,
+        source=checkpoint.source,
+        revision=checkpoint.revision,
+        dtype=dtype,
+        quantization=checkpoint.quantization or _quantization(settings.engine_args),
+        adapter=checkpoint.adapter,
+        chat_template=template_name,
+        system=settings.system,
+        tokenizer=checkpoint.tokenizer,
+        fingerprint=checkpoint.fingerprint,
+        context_length=_context_length(checkpoint, tokenizer, settings),
+        parameters=checkpoint.parameters,
+    )
+    arguments = _checkpoint_arguments(checkpoint, settings, dtype, device)
+
+    def load() -> Any:
+        _check_memory(checkpoint, dtype, device)
+        return _build(settings.engine, arguments, checkpoint.name)
+
+    return HarnessEngine(
+        "hf" if settings.engine in ("hf-auto", "huggingface") else settings.engine,
+        model,
+        load,
+        batch_size=settings.batch_size,
+        settings={"softmax_dtype": "float32", **hidden_settings(settings.engine_args)},
+        seed=settings.seed,
+        chat=_chat(tokenizer, template),
+        device=device,
+    )
+
+
+def _checkpoint_arguments(
+    checkpoint: Checkpoint, settings: Settings, dtype: str, device: str
+) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "pretrained": str(checkpoint.folder),
+        "dtype": dtype,
+        "batch_size": settings.batch_size,
+        "trust_remote_code": settings.trust_remote_code,
+    }
+    if settings.engine in ("hf", "hf-auto", "huggingface"):
+        arguments |= {
+            "device": device,
+            "softmax_dtype": "float32",
+            "use_safetensors": not checkpoint.pickled,
+            "weights_only": True,
+        }
+        if checkpoint.adapter_folder:
+            arguments["peft"] = str(checkpoint.adapter_folder)
+    elif checkpoint.adapter_folder:
+        arguments["lora_local_path"] = str(checkpoint.adapter_folder)
+    return arguments | dict(settings.engine_args)
+
+
+def _open_remote(name: str, settings: Settings) -> HarnessEngine:
+    """An engine that names a model somebody else holds: its weights cannot be fingerprinted."""
+    if settings.dtype is not None:
+        raise UsageError(
+            f"--dtype was given with engine {settings.engine}, which decides that by itself",
+            do="Leave it out, or pass what the engine takes with --engine-args.",
+        )
+    arguments = {"batch_size": settings.batch_size, **settings.engine_args}
+
+    def load() -> Any:
+        accepted = _parameters(settings.engine)
+        key = "model" if "model" in accepted else "pretrained"
+        named = {key: name} if key in accepted else {}
+        return _build(settings.engine, {**named, **arguments}, name)
+
+    return HarnessEngine(
+        settings.engine,
+        ModelSpec(name=name, source=name, system=settings.system),
+        load,
+        batch_size=settings.batch_size,
+        settings=hidden_settings(settings.engine_args),
+        seed=settings.seed,
+    )
+
+
+def _build(engine: str, arguments: Mapping[str, Any], name: str) -> Any:
+    from lm_eval.api.registry import get_model
+
+    try:
+        if engine in ("hf", "hf-auto", "huggingface"):
+            from regress.engines.facts import TellingHFLM
+
+            return TellingHFLM(**arguments)
+        return get_model(engine)(**arguments)
+    except (ImportError, ModuleNotFoundError) as error:
+        raise EngineError(
+            f"engine {engine} cannot be used here ({error})", do="Install what it needs."
+        ) from None
+    except (OSError, ValueError, TypeError, AssertionError) as error:
+        raise ModelError(
+            f"{name} cannot be loaded by engine {engine} ({_first_line(error)})",
+            do="Check the checkpoint, --dtype, --device and --engine-args.",
+        ) from error
+
+
+def _parameters(engine: str) -> set[str]:
+    from lm_eval.api.registry import get_model
+
+    try:
+        classes = get_model(engine).__mro__
+    except (ImportError, ModuleNotFoundError) as error:
+        raise EngineError(
+            f"engine {engine} cannot be used here ({error})", do="Install what it needs."
+        ) from None
+    return {name for cls in classes for name in inspect.signature(cls.__init__).parameters}
+
+
+def _tokenizer(checkpoint: Checkpoint, settings: Settings) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(checkpoint.folder), trust_remote_code=settings.trust_remote_code
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(
+            f"the tokenizer of {checkpoint.name} cannot be loaded ({_first_line(error)})",
+            do="Save it into the model's folder with `save_pretrained`.",
+        ) from error
+
+
+def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) -> int:
+    from lm_eval.models.utils import resolve_max_length
+    from transformers import AutoConfig
+
+    if given := settings.engine_args.get("max_length"):
+        return int(given)
+    try:
+        config = AutoConfig.from_pretrained(
+            str(checkpoint.folder), trust_remote_code=settings.trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{checkpoint.name} cannot be loaded ({_first_line(error)})") from error
+    return int(resolve_max_length(config, tokenizer))
+
+
+def _template(tokenizer: Any, wanted: str) -> tuple[str | None, str | None]:
+    """The chat template asked for, as text, and as `name#hash` for the record."""
+    declared = tokenizer.chat_template
+    if wanted == "none" or (wanted == "auto" and not declared):
+        return None, None
+    named = declared if isinstance(declared, dict) else ({"default": declared} if declared else {})
+    name = "default" if wanted == "auto" and "default" in named else wanted
+    if name not in named:
+        raise UnknownName("chat template", wanted, [*named, "auto", "none"])
+    return named[name], f"{name}#{text_hash(named[name])}"
+
+
+def _chat(tokenizer: Any, template: str | None) -> Chat | None:
+    if template is None:
+        return None
+
+    def render(messages: list[dict[str, str]], *, add_generation_prompt: bool = True) -> str:
+        return str(
+            tokenizer.apply_chat_template(
+                messages,
+                chat_template=template,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )
+        )
+
+    return render
+
+
+def _dtype(wanted: str | None, checkpoint: Checkpoint) -> str:
+    name = (wanted or checkpoint.dtype).removeprefix("torch.")
+    name = _SHORT.get(name, name)
+    if name not in _DTYPE_BYTES:
+        raise UnknownName("dtype", name, _DTYPE_BYTES)
+    return name
+
+
+def _device(wanted: str | None) -> str:
+    import torch
+
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError:
+        raise UnknownName("device", wanted, ["cpu", "cuda", "cuda:0", "mps"]) from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"device {wanted} is not there", allowed="cpu", do="This torch sees no GPU.")
+    return wanted
+
+
+def _quantization(arguments: Mapping[str, Any]) -> str | None:
+    for name in ("load_in_8bit", "load_in_4bit", "autogptq", "gptqmodel", "quantization"):
+        if arguments.get(name):
+            return name if arguments[name] is True else str(arguments[name])
+    return None
+
+
+def _check_memory(checkpoint: Checkpoint, dtype: str, device: str) -> None:
+    """Refuse before loading what cannot fit; activations come on top, so this is a lower bound."""
+    needed = checkpoint.weight_bytes
+    if checkpoint.parameters and not checkpoint.quantization:
+        needed = checkpoint.parameters * _DTYPE_BYTES[dtype]
+    free = _free_memory(device)
+    if free is not None and needed > free:
+        raise NotEnoughMemory(
+            f"{checkpoint.name} needs {needed / 2**30:.1f} GiB for its weights in {dtype}, "
+            f"and {free / 2**30:.1f} GiB are free on {device}",
+            do="Say a smaller --dtype, another --device, or use a quantised copy.",
+        )
+
+
+def _free_memory(device: str) -> int | None:
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device != "cpu":
+        return None
+    import psutil
+
+    return min(int(psutil.virtual_memory().available), _container_limit())
+
+
+def _container_limit() -> int:
+    """Bytes left in this container; no limit where there is none."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        reclaimable = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return int(limit) - used + int(reclaimable.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return 2**63
+
+
+def _hush() -> None:
+    """Keep other libraries' chatter out of our output; errors still come through."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(lm_eval|transformers|peft|torchao)\b.*")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,133 @@
+"""The small JSON files of a run: `spec.json`, written first, and `manifest.json`, written last.
+
+Both are read by people and by later versions of regress, so unknown fields are ignored and a newer
+schema is named rather than guessed at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from regress.errors import DamagedRun, NewerSchema
+from regress.identity import run_fingerprint, strict
+from regress.schema import SCHEMA_VERSION
+from regress.types import Manifest, RunSpec
+
+SPEC, MANIFEST = "spec.json", "manifest.json"
+
+Record = TypeVar("Record")
+
+
+def write_spec(folder: Path, spec: RunSpec) -> None:
+    """Write what is about to be asked into `folder`, all or nothing."""
+    _write_json(
+        folder / SPEC,
+        {"schema": SCHEMA_VERSION, "fingerprint": run_fingerprint(spec), "spec": strict(spec)},
+    )
+
+
+def read_spec(folder: Path) -> RunSpec:
+    """Read what a run was asked.
+
+    Raises:
+        DamagedRun: If the file is missing, is not JSON, or is not what was written.
+        NewerSchema: If a later version of regress wrote it.
+    """
+    document = _read_json(folder / SPEC)
+    spec = _record(RunSpec, document.get("spec"), folder / SPEC)
+    if run_fingerprint(spec) != document.get("fingerprint"):
+        raise DamagedRun(
+            f"{folder / SPEC} does not match its own fingerprint",
+            do="It was edited or damaged; delete the run with `regress runs rm` and evaluate again.",
+        )
+    return spec
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Declare the run in `folder` complete, all or nothing."""
+    _write_json(folder / MANIFEST, {"schema": SCHEMA_VERSION, **strict(manifest)})
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read when a run was finished; None if it is not.
+
+    Raises:
+        DamagedRun: If the file is not JSON or lacks a field.
+        NewerSchema: If a later version of regress wrote it.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    return _record(Manifest, _read_json(path), path)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames inside `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    fsync_folder(path.parent)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DamagedRun(f"{path} is missing", do="This folder is not a run of regress.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DamagedRun(
+            f"{path} is not JSON ({error})",
+            do="It was damaged; delete the run with `regress runs rm` and evaluate again.",
+        ) from None
+    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+        raise DamagedRun(f"{path} does not say which schema it follows", do="It was not written by regress.")
+    if document["schema"] > SCHEMA_VERSION:
+        raise NewerSchema(
+            f"{path} follows schema {document['schema']}",
+            allowed=f"schema {SCHEMA_VERSION} and older",
+            do="A later regress wrote it; upgrade this one.",
+        )
+    return document
+
+
+def _record(cls: type[Record], data: Any, path: Path) -> Record:
+    """Build a (nested) dataclass from JSON, ignoring fields that it does not know."""
+    try:
+        return _build(cls, data)
+    except (TypeError, ValueError) as error:
+        raise DamagedRun(
+            f"{path} lacks something a run needs ({error})",
+            do="It was damaged; delete the run with `regress runs rm` and evaluate again.",
+        ) from None
+
+
+def _build(cls: type[Record], data: Any) -> Record:
+    if not isinstance(data, dict):
+        raise TypeError(f"{cls.__name__} is not an object")
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for field in dataclasses.fields(typing.cast(Any, cls)):
+        if field.name in data:
+            nested = hints[field.name]
+            value = data[field.name]
+            is_record = isinstance(nested, type) and dataclasses.is_dataclass(nested)
+            values[field.name] = _build(nested, value) if is_record else value
+    return cls(**values)

@@ -1,0 +1,266 @@
+"""Runs on disk: `<store>/<label>/<task>@<fp12>/`, written chunk by chunk, read back whole.
+
+    spec.json            first: everything that is keyed; its hash names the folder
+    lock                 while somebody writes: pid and host
+    parts/00007.parquet  one a chunk, all or nothing (temporary name, fsync, rename)
+    predictions.parquet  the parts merged in (index, repeat) order
+    manifest.json        last: its existence means complete
+
+Instances lie once per task fingerprint in `<store>/_instances/<task>@<fp12>.parquet`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError, UnknownName
+from regress.identity import file_hash, run_fingerprint
+from regress.schema import PREDICTION, instance_table
+from regress.store.lock import is_locked
+from regress.store.manifest import MANIFEST, SPEC, read_manifest, read_spec
+from regress.store.writer import PARTS, PREDICTIONS, RunWriter
+from regress.types import Instance, Manifest, Run, RunSpec, TaskSpec
+
+INSTANCES = "_instances"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run as a listing shows it."""
+
+    path: Path
+    """Its folder."""
+    label: str
+    """The model's folder name."""
+    spec: RunSpec
+    """What was asked."""
+    manifest: Manifest | None
+    """When it was finished; None if it is not."""
+    rows: int
+    """Rows stored so far."""
+    bytes: int
+    """Size on disk."""
+    locked: bool
+    """Whether somebody is writing it now."""
+
+
+def label_of(name: str) -> str:
+    """Folder name of a model: its alias or id as it is, the last part of a path, with safe characters only.
+
+    >>> label_of("meta-llama/Llama-2-7b-hf"), label_of("./models/mine/"), label_of("base+adapter")
+    ('meta-llama--Llama-2-7b-hf', 'mine', 'base+adapter')
+    """
+    path_like = name.startswith((".", "/", "~")) or name.count("/") > 1
+    word = Path(name).name if path_like else name.strip("/").replace("/", "--")
+    return re.sub(r"[^\w.+@=-]+", "-", word).lstrip("._-") or "model"
+
+
+class Store:
+    """A folder of runs.
+
+    Args:
+        root: The folder; it need not exist yet.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def folder(self, label: str, spec: RunSpec) -> Path:
+        """Where the run of `spec` lies, or would lie."""
+        return self.root / label / f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
+
+    def writer(self, label: str, spec: RunSpec, indices: Sequence[int]) -> RunWriter:
+        """Open a run for writing; it goes on where an interrupted one stopped."""
+        return RunWriter(self.folder(label, spec), spec, indices)
+
+    def complete(self, label: str, spec: RunSpec) -> Path | None:
+        """Folder of the finished run with this very key, under whatever label; None if there is none."""
+        name = f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
+        for folder in [self.root / label / name, *sorted(self.root.glob(f"*/{_glob_safe(name)}"))]:
+            if (folder / MANIFEST).exists() and run_fingerprint(read_spec(folder)) == run_fingerprint(spec):
+                return folder
+        return None
+
+    def runs(self) -> list[StoredRun]:
+        """All runs, by label and task; folders that cannot be read are left out (see `unreadable`)."""
+        found = []
+        for folder in self._folders():
+            try:
+                found.append(describe(folder))
+            except StoreError:
+                continue
+        return found
+
+    def unreadable(self) -> list[tuple[Path, str]]:
+        """Folders that look like runs but cannot be read, with the reason."""
+        found = []
+        for folder in self._folders():
+            try:
+                describe(folder)
+            except StoreError as error:
+                found.append((folder, str(error)))
+        return found
+
+    def _folders(self) -> Iterator[Path]:
+        for path in sorted(self.root.glob(f"*/*@*/{SPEC}")):
+            if path.parent.parent.name != INSTANCES:
+                yield path.parent
+
+    def named(self, name: str) -> list[StoredRun]:
+        """Runs of the model called `name`: its label, alias, id, source or revision."""
+        return [run for run in self.runs() if name in _names(run)]
+
+    def remove(self, path: Path) -> None:
+        """Delete a run.
+
+        Raises:
+            LockedRun: If somebody is writing it.
+        """
+        if is_locked(path):
+            raise LockedRun(f"{path} is being written", do="Stop that process first.")
+        doomed = path.with_name(f".deleted-{path.name}-{os.getpid()}")
+        path.rename(doomed)  # a half-deleted run must not look like a run
+        shutil.rmtree(doomed)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def write_instances(self, task: TaskSpec, instances: Iterable[Instance], *, text: bool = True) -> Path:
+        """Store a task's instances once; a later call with the same task writes nothing."""
+        path = self.instances_path(task, text=text)
+        if path.exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = instance_table(list(instances))
+        if not text:
+            table = _without_text(table)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        temporary.replace(path)
+        return path
+
+    def instances_path(self, task: TaskSpec, *, text: bool = True) -> Path:
+        """Where a task's instances lie, or would lie."""
+        suffix = "" if text else ".hashes"
+        return self.root / INSTANCES / f"{task.name}@{task.fingerprint[:12]}{suffix}.parquet"
+
+
+def describe(folder: Path) -> StoredRun:
+    """What a listing shows of the run in `folder`, without reading its predictions."""
+    manifest = read_manifest(folder)
+    return StoredRun(
+        path=folder,
+        label=folder.parent.name,
+        spec=read_spec(folder),
+        manifest=manifest,
+        rows=manifest.rows if manifest else _rows_so_far(folder),
+        bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        locked=is_locked(folder),
+    )
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a finished run back.
+
+    Raises:
+        IncompleteRun: If it has no manifest, or no rows.
+        DamagedRun: If its bytes are not those that were written.
+        NewerSchema: If a later version of regress wrote it.
+    """
+    folder = Path(folder)
+    spec, manifest = read_spec(folder), read_manifest(folder)
+    if manifest is None:
+        stored, state = _rows_so_far(folder), " and is being written now" if is_locked(folder) else ""
+        raise IncompleteRun(
+            f"the run {folder} is not complete: {stored} of {spec.n} rows are stored{state}",
+            do="Start the same `regress evaluate` again; it goes on where it stopped.",
+        )
+    path = folder / PREDICTIONS
+    damaged = DamagedRun(
+        f"{path} is not what was written (its checksum differs from the manifest's)",
+        do="Delete the run with `regress runs rm` and evaluate again.",
+    )
+    if (
+        manifest.fingerprint != run_fingerprint(spec)
+        or not path.exists()
+        or file_hash(path) != manifest.sha256
+    ):
+        raise damaged
+    present = set(pq.read_schema(path).names)
+    if absent := [name for name in PREDICTION.names if name not in present]:
+        raise DamagedRun(f"{path} has no column {absent[0]!r}", do="It was not written by this regress.")
+    table = pq.read_table(path, columns=PREDICTION.names).cast(PREDICTION)
+    if table.num_rows != manifest.rows:
+        raise damaged
+    if table.num_rows == 0:
+        raise IncompleteRun(f"the run {folder} is empty", do="Evaluate again with at least one item.")
+    return Run(spec=spec, manifest=manifest, predictions=table, path=str(folder))
+
+
+def read_instances(run: Run) -> pa.Table | None:
+    """The instances that a run answered; None where they were not stored or cannot be read."""
+    store = Store(Path(run.path).parent.parent)
+    for text in (True, False):
+        path = store.instances_path(run.spec.task, text=text)
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException):
+            continue
+    return None
+
+
+def find_runs(store: Store, selector: str) -> list[StoredRun]:
+    """Runs that `selector` names: `label`, `label/task`, `label/task@fp` (a prefix will do), or a folder.
+
+    Raises:
+        UnknownName: If nothing fits.
+    """
+    label, _, task = selector.strip("/").partition("/")
+    runs = store.runs()
+    here = [run for run in runs if Path(selector).resolve() == run.path.resolve()]
+    fitting = here or [
+        run
+        for run in runs
+        if run.label == label and (not task or run.spec.task.name == task or run.path.name.startswith(task))
+    ]
+    if not fitting:
+        known = [f"{run.label}/{run.path.name}" for run in runs] + [run.label for run in runs]
+        raise UnknownName("run", selector, known, do=f"`regress runs` lists what {store.root} holds.")
+    return fitting
+
+
+def _names(run: StoredRun) -> set[str | None]:
+    model = run.spec.model
+    at_revision = (
+        {f"{base}@{model.revision}" for base in (model.name, model.source)} if model.revision else set()
+    )
+    return {run.label, model.name, model.source, model.revision, *at_revision} - {None}
+
+
+def _rows_so_far(folder: Path) -> int:
+    rows = 0
+    for part in sorted((folder / PARTS).glob("[0-9]*.parquet")):
+        try:
+            rows += pq.read_metadata(part).num_rows
+        except (pa.ArrowException, OSError):
+            continue
+    return rows
+
+
+def _without_text(table: pa.Table) -> pa.Table:
+    for name in ("prompt", "choices", "target", "source"):
+        position = table.schema.get_field_index(name)
+        field = table.schema.field(position)
+        table = table.set_column(position, field, pa.nulls(table.num_rows, field.type))
+    return table
+
+
+def _glob_safe(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)
