@@ -1,0 +1,193 @@
+"""A comparison for programs: `comparison.json` and `comparison.csv`.
+
+`comparison.json`, schema `regress.comparison/1`. Strict JSON in ASCII, keys sorted; what is undefined
+is null, rates lie in [0, 1], and fields may be added without a new version.
+
+    schema              "regress.comparison/1"
+    old, new            the models: every field of `regress.types.ModelSpec`
+    demo                whether any task asked demo items instead of its benchmark
+    title               the two models in words
+    settings_compared   overridden refusals, {field, old, new}; if any, settings are compared, not models
+    notices             warnings about all of it: {code, data, sentence}
+    tasks               one object a row, pooled rows after their members:
+      task              every field of `regress.types.TaskSpec`
+      pooled, members   whether the row pools others, and their names
+      n                 pairs compared
+      estimates         by name: {value, n, low, high, confidence, method, notices}; low and high are the
+                        interval, null where none was made. Binary scale: old, new, delta, nfr, pfr, nfr_mc,
+                        btc, bec, nfi, relative_nfr, churn. Score scales: old, new, delta (mean scores), nfr,
+                        pfr, m_g, m_r, churn, and if bounded nfr_tau, pfr_tau
+      readable          the same estimates on the instances readable on both sides
+      counts            both_right, negative_flips, positive_flips, both_wrong_same, both_wrong_different,
+                        which sum to n; null unless the scale is binary
+      sides             {old, new}, each {unreadable, truncated, left_truncated}; null where unknown
+      worst             the worst negative flips, worst first: {instance_id, index, quadrant, kind, delta,
+                        old_answer, new_answer}, and with texts old_output, new_output, target, prompt
+      runs              {old, new}, each {path, fingerprint}; null for a pooled row
+      notices           warnings about this row
+
+`comparison.csv` has one row a task, rates in [0, 1] in full precision, empty cells for what is
+undefined or unknown, and new columns only at the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from regress.identity import plain
+from regress.schema import storable
+from regress.types import Comparison, Estimate, Flip, Notice, TaskComparison
+from regress.views.untrusted import visible
+from regress.views.view import notices, sentence, title
+
+SCHEMA = "regress.comparison/1"
+
+ESTIMATES = (
+    *("old", "new", "delta", "nfr", "pfr", "nfr_mc", "btc", "bec", "nfi", "relative_nfr", "churn"),
+    *("nfr_tau", "pfr_tau", "m_g", "m_r"),
+)
+_COUNTS = ("both_right", "negative_flips", "positive_flips", "both_wrong_same", "both_wrong_different")
+_SIDE = ("unreadable", "truncated", "left_truncated")
+_READABLE = ("delta", "nfr", "pfr", "nfr_mc")
+_TEXTS = ("old_output", "new_output", "target", "prompt")
+_FORMULA = ("=", "+", "-", "@", "|", "%")
+
+
+def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, Any]:
+    """`comparison` as the object that `comparison.json` holds, ready for `json.dumps(allow_nan=False)`.
+
+    Args:
+        comparison: What to write down.
+        with_text: Whether the worst flips bear outputs, targets and prompts beside the answers.
+    """
+    whole: dict[str, Any] = _strict(
+        {
+            "schema": SCHEMA,
+            "title": title(comparison),
+            "old": plain(comparison.old),
+            "new": plain(comparison.new),
+            "demo": any(task.task.data == "demo" for task in comparison.tasks),
+            "settings_compared": plain(comparison.settings_compared),
+            "notices": [_notice(notice) for notice in comparison.warnings],
+            "tasks": [_task(task, with_text) for task in comparison.tasks],
+        }
+    )
+    return whole
+
+
+def to_json(comparison: Comparison, with_text: bool = False) -> str:
+    """`document` as text: keys sorted, two spaces, ASCII, a line end at the end."""
+    whole = document(comparison, with_text=with_text)
+    return json.dumps(whole, sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def to_csv(comparison: Comparison) -> str:
+    """`comparison` as CSV, one row a task; text that a spreadsheet would run bears an apostrophe."""
+    rows = [_flat(comparison, task) for task in comparison.tasks]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+CSV_COLUMNS = (
+    *("task", "version", "metric", "scale", "data", "pooled", "members", "n"),
+    *ESTIMATES,
+    *_COUNTS,
+    *(f"{side}_{name}" for side in ("old", "new") for name in _SIDE),
+    "readable_n",
+    *(f"readable_{name}" for name in _READABLE),
+    *(f"{side}_{name}" for side in ("old", "new") for name in ("model", "revision", "dtype", "run")),
+    *("settings_compared", "notices"),
+)
+"""The header of `comparison.csv`."""
+
+
+def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
+    return {
+        "task": plain(task.task),
+        "pooled": bool(task.members),
+        "members": list(task.members),
+        "n": task.n,
+        "estimates": {name: _estimate(estimate) for name, estimate in task.estimates.items()},
+        "readable": {name: _estimate(estimate) for name, estimate in task.readable.items()},
+        "counts": plain(task.counts),
+        "sides": {"old": plain(task.old_side), "new": plain(task.new_side)},
+        "worst": [_flip(flip, with_text) for flip in task.worst],
+        "runs": {
+            "old": {"path": task.old_path, "fingerprint": task.old_fingerprint},
+            "new": {"path": task.new_path, "fingerprint": task.new_fingerprint},
+        },
+        "notices": [_notice(notice) for notice in task.warnings],
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    fields: dict[str, Any] = plain(estimate)
+    del fields["warnings"]
+    return {**fields, "notices": [_notice(notice) for notice in estimate.warnings]}
+
+
+def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = plain(flip)
+    return fields if with_text else {name: value for name, value in fields.items() if name not in _TEXTS}
+
+
+def _notice(notice: Notice) -> dict[str, Any]:
+    return {"code": notice.code, "data": plain(notice.data), "sentence": sentence(notice)}
+
+
+def _strict(value: Any) -> Any:
+    """What JSON and UTF-8 have a word for: no nan, no lone surrogate, no number of numpy's."""
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _strict(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float)) else storable(str(value))
+
+
+def _flat(comparison: Comparison, task: TaskComparison) -> dict[str, Any]:
+    sides = (
+        ("old", comparison.old, task.old_side, task.old_fingerprint),
+        ("new", comparison.new, task.new_side, task.new_fingerprint),
+    )
+    row = {
+        **{name: getattr(task.task, name) for name in ("version", "metric", "scale", "data")},
+        "task": task.task.name,
+        "pooled": bool(task.members),
+        "members": " ".join(task.members),
+        "n": task.n,
+        **{name: task.estimates[name].value for name in ESTIMATES if name in task.estimates},
+        **{name: getattr(task.counts, name, None) for name in _COUNTS},
+        "readable_n": task.readable["nfr"].n if "nfr" in task.readable else None,
+        **{f"readable_{name}": task.readable[name].value for name in _READABLE if name in task.readable},
+        "settings_compared": " ".join(setting.field for setting in comparison.settings_compared),
+        "notices": " ".join(dict.fromkeys(n.code for n in (*comparison.warnings, *notices(task)))),
+    }
+    for side, model, counts, run in sides:
+        row |= {f"{side}_{name}": getattr(counts, name) for name in _SIDE}
+        row |= {f"{side}_model": model.name, f"{side}_revision": model.revision}
+        row |= {f"{side}_dtype": model.dtype, f"{side}_run": run}
+    return row
+
+
+def _cell(value: Any) -> Any:
+    value = _strict(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = visible(value)
+        return f"'{text}" if text.startswith(_FORMULA) else text
+    return value

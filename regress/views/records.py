@@ -1,0 +1,102 @@
+"""What the renderers lay out: a comparison in words, each text ready to be shown.
+
+`regress.views.view.build` makes them; no renderer formats a number or writes a sentence itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of numbers."""
+
+    heading: str
+    """What stands above it."""
+    wide: bool
+    """Whether it is shown only where there is room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One task."""
+
+    task: str
+    """Its name."""
+    cells: tuple[str, ...]
+    """One number a column."""
+    marks: str
+    """Which footnotes belong to it, for example `1–3, 5`; empty if none."""
+    lines: tuple[str, ...]
+    """What the numbers mean in instances, a sentence each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footnote:
+    """What to know before relying on a number."""
+
+    mark: str
+    """Its number; empty where it concerns every row."""
+    text: str
+    """The sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What one model answered."""
+
+    answer: str
+    """What was read from it."""
+    output: str
+    """An excerpt of what it wrote; empty where that says no more than the answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlipText:
+    """One instance that got worse."""
+
+    heading: str
+    """Which one."""
+    asked: str
+    """The end of the prompt; empty where it is not known."""
+    target: str
+    """The reference answer; empty where it is not known."""
+    old: Side
+    """The old model's answer."""
+    new: Side
+    """The new model's answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """The worst flips of one task."""
+
+    heading: str
+    """Which task, and how many of how many."""
+    flips: tuple[FlipText, ...]
+    """Worst first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A comparison in words."""
+
+    heading: str
+    """Says that this compares settings, not models; empty where it compares models."""
+    title: str
+    """Who is compared with whom, and on demo items if so."""
+    models: tuple[tuple[str, str], ...]
+    """`old` and `new`, each with the model's name, revision and weight type."""
+    columns: tuple[Column, ...]
+    """The columns of numbers, in order."""
+    rows: tuple[Row, ...]
+    """One a task."""
+    legend: tuple[str, ...]
+    """What the columns mean."""
+    wide_legend: tuple[str, ...]
+    """What the columns mean that are shown only where there is room."""
+    footnotes: tuple[Footnote, ...]
+    """What to know, each said once."""
+    blocks: tuple[Block, ...]
+    """The worst flips, task by task."""

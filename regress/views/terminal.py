@@ -1,0 +1,130 @@
+"""A comparison in a terminal: the table, what its numbers mean, and the worst flips side by side.
+
+No line is wider than asked for, counted in cells. The texts are `visible` already, so nothing that
+a model wrote can act on the terminal, and nothing here reads markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from rich.cells import cell_len
+
+from regress.types import Comparison
+from regress.views import view as words
+from regress.views.listing import lay_out, pad, wrap
+from regress.views.records import Block, FlipText, Row, Side, View
+
+NARROWEST = 60
+"""Cells that a table of numbers needs; a narrower terminal gets lines of this width."""
+
+_LONGEST_NAME = 20
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class _Ink:
+    color: bool
+
+    def bold(self, text: str) -> str:
+        return f"{_BOLD}{text}{_RESET}" if self.color else text
+
+    def dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_RESET}" if self.color else text
+
+
+def render(
+    comparison: Comparison,
+    *,
+    width: int = 80,
+    wide: bool = False,
+    color: bool = False,
+    where: str | None = None,
+) -> str:
+    """`comparison` as text of at most `width` cells a line.
+
+    Args:
+        comparison: What to show.
+        width: Cells a line may take.
+        wide: Whether to add BTC, BEC, NFI, relative NFR, churn, m_g and m_r (140 cells hold them).
+        color: Whether to set headings off with ANSI bold and dim; the text is the same without.
+        where: The folder in which the reports lie, for the last line.
+    """
+    view, width, ink = words.build(comparison), max(width, NARROWEST), _Ink(color)
+    sections = [
+        _heading(view, width, ink),
+        _table(view, width, wide, ink),
+        _explained(view, width),
+        [ink.dim(line) for line in _legend(view, width, wide)],
+        [line for note in view.footnotes for line in _hanging(f"{note.mark or '·':>3}  ", note.text, width)],
+        *(_worst(block, width, ink) for block in view.blocks),
+        wrap(words.rest(where), width) if where else [],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _heading(view: View, width: int, ink: _Ink) -> list[str]:
+    titles = [line for text in (view.heading, view.title) if text for line in wrap(text, width)]
+    models = [line for side, text in view.models for line in _hanging(f"  {side}  ", text, width)]
+    return [*map(ink.bold, titles), *models]
+
+
+def _table(view: View, width: int, wide: bool, ink: _Ink) -> list[str]:
+    shown = [i for i, column in enumerate(view.columns) if wide or not column.wide]
+    noted = any(row.marks for row in view.rows)
+
+    def line(name: str, cells: tuple[str, ...], marks: str) -> list[str]:
+        return [name, *(cells[i] for i in shown), *([marks] if noted else [])]
+
+    rows = [line("task", tuple(column.heading for column in view.columns), "notes")]
+    rows += [line(row.task, row.cells, row.marks) for row in view.rows]
+    right = [False, *(True for _ in shown), *([False] if noted else [])]
+    head, *body = lay_out(rows, right=right, width=width)
+    return [ink.bold(head), ink.dim("─" * max(map(cell_len, (head, *body)))), *body]
+
+
+def _explained(view: View, width: int) -> list[str]:
+    """What each row means in instances, the name of its task hanging out to the left."""
+    name_width = min(_LONGEST_NAME, max(cell_len(row.task) for row in view.rows)) if view.rows else 0
+    return [line for row in view.rows for line in _explained_row(row, name_width, width)]
+
+
+def _explained_row(row: Row, name_width: int, width: int) -> Iterator[str]:
+    for i, text in enumerate(row.lines):
+        yield from _hanging(pad(row.task if i == 0 else "", name_width) + "  ", text, width)
+
+
+def _legend(view: View, width: int, wide: bool) -> Iterator[str]:
+    for text in (*view.legend, *(view.wide_legend if wide else ())):
+        yield from wrap(text, width)
+
+
+def _worst(block: Block, width: int, ink: _Ink) -> list[str]:
+    lines = [ink.bold(line) for line in wrap(block.heading, width)]
+    for number, flip in enumerate(block.flips, 1):
+        lines += ["", *_flip(number, flip, width, ink)]
+    return lines
+
+
+def _flip(number: int, flip: FlipText, width: int, ink: _Ink) -> Iterator[str]:
+    yield from _hanging(f"{number:>3}  ", flip.heading, width)
+    for label, text in (("asked", flip.asked), ("target", flip.target)):
+        if text:
+            yield from _hanging(f"     {label:<8}", text, width)
+    column = (width - 5 - 3) // 2
+    old, new = (_side(label, side, column) for label, side in (("old", flip.old), ("new", flip.new)))
+    for left, right in zip_longest(old, new, fillvalue=""):
+        yield f"     {pad(left, column)}   {right}".rstrip()
+
+
+def _side(label: str, side: Side, width: int) -> list[str]:
+    lines = _hanging(f"{label}  ", side.answer, width)
+    return lines + (_hanging("     ", side.output, width) if side.output else [])
+
+
+def _hanging(prefix: str, text: str, width: int) -> list[str]:
+    """`text` wrapped beside `prefix`, which stands on the first line alone."""
+    first, *more = wrap(text, width - cell_len(prefix))
+    return [f"{prefix}{first}".rstrip(), *(" " * cell_len(prefix) + line for line in more)]
