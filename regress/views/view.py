@@ -101,12 +101,13 @@ def points(delta: float) -> str:
 def score(value: float, *, signed: bool = False) -> str:
     """A score without bounds, to four digits.
 
-    >>> score(-12.3456), score(0.25, signed=True), score(math.nan)
-    ('−12.35', '+0.25', '–')
+    >>> score(-12.3456), score(0.25, signed=True), score(1234.0), score(math.nan)
+    ('−12.35', '+0.2500', '1234', '–')
     """
     if not math.isfinite(value):
         return UNDEFINED
-    return format(value, "+.4g" if signed and value else ".4g").replace("-", "−")
+    # the alternate form keeps zeros at the end, so that a column of scores is equally precise
+    return format(value, "+#.4g" if signed and value else "#.4g").rstrip(".").replace("-", "−")
 
 
 def count(number: int | None) -> str:
@@ -337,7 +338,7 @@ def _legend(tasks: Sequence[TaskComparison]) -> tuple[str, ...]:
             " NFR: were right and are now wrong. PFR: were wrong and are now right. NFR_mc: are now "
             "wrong, and with another answer than before."
         )
-    for scale, means in (("bounded", "mean scores × 100"), ("unbounded", "mean scores")):
+    for scale, means in (("bounded", "mean scores × 100"), ("unbounded", "mean scores, Δ their difference")):
         names = [task_name(task) for task in tasks if task.task.scale == scale]
         if names:
             lines.append(
