@@ -1,0 +1,128 @@
+"""lm-eval's items as `Instance`s: ids, choices, right answers, clusters and tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lm_eval.utils
+
+from regress.errors import DataError, TaskError
+from regress.identity import item_id
+from regress.tasks.items import numbered, own_ids, source_json
+from regress.tasks.rendering import Renderer
+from regress.types import Instance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What is right about one item."""
+
+    choices: tuple[str, ...] | None
+    """The choices; null unless some are compared."""
+    golds: tuple[int, ...]
+    """Indices of the right ones."""
+    targets: tuple[str, ...]
+    """Reference answers as text."""
+
+
+def answers(task: Any, item: Mapping[str, Any]) -> Answers:
+    """What is right about an item, as lm-eval's `process_results` reads it."""
+    target = task.doc_to_target(item)
+    match task.OUTPUT_TYPE:
+        case "multiple_choice":
+            choices = tuple(str(choice) for choice in task.doc_to_choice(item))
+            golds = _golds(task.doc_to_text(item) if task.multiple_input else target, choices)
+            return Answers(choices=choices, golds=golds, targets=tuple(choices[gold] for gold in golds))
+        case "loglikelihood_rolling":
+            return Answers(choices=None, golds=(), targets=())
+        case "generate_until" if task.config.doc_to_choice is not None and isinstance(target, int):
+            return Answers(choices=None, golds=(), targets=(str(task.doc_to_choice(item)[target]),))
+        case _:
+            several = target if isinstance(target, list) else [target]
+            return Answers(choices=None, golds=(), targets=tuple(str(one) for one in several))
+
+
+def _golds(gold: Any, choices: Sequence[str]) -> tuple[int, ...]:
+    several = gold if isinstance(gold, list) else [gold]
+    indices = [choices.index(one) if isinstance(one, str) and one in choices else one for one in several]
+    return tuple(int(i) for i in indices if isinstance(i, int) and 0 <= i < len(choices))
+
+
+def target_text(targets: Sequence[str]) -> str:
+    """Reference answers as one text: itself if there is one, a JSON list if several, else empty.
+
+    >>> target_text(["42"]), target_text(["a", "b"])
+    ('42', '["a", "b"]')
+    """
+    return json.dumps(list(targets), ensure_ascii=False) if len(targets) > 1 else "".join(targets)
+
+
+def instances(renderer: Renderer, contexts: Sequence[str | list[str]]) -> list[Instance]:
+    """Every item of a task, in its order.
+
+    Raises:
+        DataError: If no choice is right in any item (hidden labels), or the field that is declared to
+            identify the items does not.
+        TaskError: If `metadata` declares clusters or tags in a way that cannot be read.
+    """
+    task, items = renderer.task, [dict(item) for item in renderer.items]
+    metadata = task.config.metadata or {}
+    known = [answers(task, item) for item in items]
+    if task.OUTPUT_TYPE == "multiple_choice" and not any(one.golds for one in known):
+        raise DataError(
+            f"no item of the task {task.config.task!r} has a right choice (first: "
+            f"{task.doc_to_target(items[0])!r})",
+            do="Are the labels of this split hidden? Use another one.",
+        )
+    ids = own_ids(items, metadata.get("id")) or numbered(
+        [_hashed_id(task, item, one) for item, one in zip(items, known, strict=True)]
+    )
+    return [
+        Instance(
+            id=ids[index],
+            index=index,
+            prompt=prompt_text(task, item, contexts[index]),
+            target=target_text(one.targets),
+            choices=one.choices,
+            golds=one.golds,
+            cluster=_field(metadata["cluster"], item) if "cluster" in metadata else None,
+            tags=_tags(metadata.get("tags", {}), item),
+            source=source_json(item),
+        )
+        for index, (item, one) in enumerate(zip(items, known, strict=True))
+    ]
+
+
+def prompt_text(task: Any, item: Mapping[str, Any], context: str | list[str]) -> str:
+    """`Instance.prompt`: the context; the text itself where only its likelihood is asked."""
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":
+        return str(task.doc_to_target(item))
+    return context if isinstance(context, str) else "\n".join(context)
+
+
+def _hashed_id(task: Any, item: Mapping[str, Any], known: Answers) -> str:
+    if task.OUTPUT_TYPE == "loglikelihood_rolling" or getattr(task, "multiple_input", 0):
+        question = task.doc_to_target(item)  # the text itself; what all choices continue with
+    else:
+        question = task.doc_to_text(item)
+    return item_id(str(question), known.choices or ())
+
+
+def _tags(declared: Any, item: Mapping[str, Any]) -> dict[str, str]:
+    if isinstance(declared, list):
+        declared = {name: name for name in declared}
+    if not isinstance(declared, Mapping):
+        raise TaskError(f"`metadata: tags` is {declared!r}", allowed="a list of fields, or name: field")
+    values = {str(name): _field(field, item) for name, field in declared.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _field(field: Any, item: Mapping[str, Any]) -> str | None:
+    """The value of a field or template, or null where it is missing or blank."""
+    if not isinstance(field, str):
+        raise TaskError(f"`metadata` names the field {field!r}", allowed="a field or a template, as text")
+    value = lm_eval.utils.apply_template(field, item) if "{{" in field or "{%" in field else item.get(field)
+    return None if value is None or not str(value).strip() else str(value)

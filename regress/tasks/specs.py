@@ -1,0 +1,134 @@
+"""The spec of a task: every setting that changes a prompt, a target or a judgement, hashed."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from regress.identity import file_hash, fingerprint, sequence_hash, task_fingerprint
+from regress.tasks.headline import Headline
+from regress.tasks.items import source_json
+from regress.types import Instance, Kind, TaskSpec
+
+KINDS: Mapping[str, Kind] = {
+    "multiple_choice": "choice",
+    "generate_until": "generation",
+    "loglikelihood": "likelihood",
+    "loglikelihood_rolling": "likelihood",
+}
+_LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+
+# Said elsewhere in the spec (items, examples, generation), or no part of what is asked.
+_NOT_DEFINING = frozenset(
+    {
+        "dataset_path",
+        "dataset_name",
+        "dataset_kwargs",
+        "generation_kwargs",
+        "num_fewshot",
+        "tag",
+        "task_alias",
+    }
+)
+
+
+def effective_generation(asked: Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Generation settings with `until` as a list and the length under its one name, 256 by default.
+
+    >>> effective_generation({"until": "\\n", "max_new_tokens": 9}, {"do_sample": False})
+    {'until': ['\\n'], 'do_sample': False, 'max_gen_toks': 9}
+    """
+    settings = {**(asked or {})}
+    for source in (asked or {}, overrides):
+        lengths = [source[name] for name in _LENGTHS if source.get(name) is not None]
+        settings.update({name: value for name, value in source.items() if name not in _LENGTHS})
+        if lengths:
+            settings["max_gen_toks"] = int(lengths[0])
+    for other in _LENGTHS[1:]:
+        settings.pop(other, None)
+    length = settings.pop("max_gen_toks", 256)
+    until = settings.get("until") or []
+    settings["until"] = [until] if isinstance(until, str) else list(until)
+    return {**settings, "max_gen_toks": length}
+
+
+def definition_hash(task: Any) -> str:
+    """Hash of the resolved definition; functions count by the bytes of the file they are written in."""
+    config = {
+        item.name: getattr(task.config, item.name)
+        for item in dataclasses.fields(task.config)
+        if item.name not in _NOT_DEFINING
+    }
+    shots = config.pop("fewshot_config")
+    config["fewshot"] = {
+        item.name: getattr(shots, item.name) for item in dataclasses.fields(shots) if item.name != "sampler"
+    }
+    metadata = {
+        name: value
+        for name, value in (config.pop("metadata") or {}).items()
+        if name not in ("config_source", "about", "version")
+    }
+    return fingerprint(_data({**config, "metadata": metadata, "class": task.python}))
+
+
+def _data(value: Any) -> Any:
+    if callable(value):
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        try:
+            file = inspect.getsourcefile(value)
+        except TypeError:
+            file = None
+        return {"function": name, "file": file_hash(file) if file else None}
+    if isinstance(value, Mapping):
+        return {str(key): _data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_data(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def task_spec(
+    task: Any,
+    items: Sequence[Instance],
+    prompts: Sequence[str],
+    *,
+    headline: Headline,
+    scorer: Mapping[str, Any],
+    fixed: bool,
+) -> TaskSpec:
+    """The spec of a task with its items.
+
+    Args:
+        task: lm-eval's.
+        items: All of them.
+        prompts: Every text shown, continuations included, in order.
+        headline: What decides.
+        scorer: How, as data.
+        fixed: Whether all items share their worked examples.
+    """
+    config = task.config
+    shots = list(task.fewshot_docs() or ()) if config.num_fewshot else []
+    metadata = config.metadata or {}
+    spec = TaskSpec(
+        name=config.task,
+        version=str(task.VERSION),
+        kind=KINDS[task.OUTPUT_TYPE],
+        scale=headline.scale,
+        metric=headline.key,
+        higher_is_better=headline.metric.higher_is_better,
+        num_fewshot=config.num_fewshot,
+        fewshot="fixed" if fixed or not config.num_fewshot else "lm-eval",
+        scorer=scorer,
+        generation=config.generation_kwargs if task.OUTPUT_TYPE == "generate_until" else {},
+        data=task.origin,
+        definition=definition_hash(task),
+        items=sequence_hash([*(one.source or "" for one in items), *(source_json(dict(s)) for s in shots)]),
+        targets=sequence_hash(f"{one.golds}{one.target}" for one in items),
+        prompts=sequence_hash(prompts),
+        n=len(items),
+        description=metadata.get("about") or f"{config.task} as lm-eval defines it",
+    )
+    return dataclasses.replace(spec, fingerprint=task_fingerprint(spec))
