@@ -95,11 +95,10 @@ def assemble(
     worst: int = 3,
     paths: Mapping[str, tuple[str, str]] | None = None,
 ) -> Comparison:
-    """The whole table: one row a task in the order given, and each group's pooled row after its members.
+    """The whole table: one row a task in the order given, each group's pooled row after its members.
 
-    A pooled row is computed over all its members' pairs, so a large task weighs more than a small
-    one. Members that do not share a scale (or, where scores have a unit, a metric) are not pooled,
-    and a notice says so.
+    A pooled row is computed over all its members' pairs, so large tasks weigh more. Members that do
+    not share a scale (or, where scores have a unit, a metric) are not pooled, and a notice says so.
 
     Args:
         pairs: The aligned runs, one a task.
@@ -126,9 +125,8 @@ def assemble(
         pooled = _pool(group, members, by_name, rows)
         if isinstance(pooled, Notice):
             skipped.append(pooled)
-            continue
-        last = max(position for position, row in enumerate(table) if row.task.name in pooled.members)
-        table.insert(last + 1, pooled)
+        else:
+            table.insert(_after_members(table, pooled), pooled)
     return Comparison(
         old=pairs[0].old_spec.model,
         new=pairs[0].new_spec.model,
@@ -136,6 +134,10 @@ def assemble(
         warnings=(*common, *skipped),
         settings_compared=_distinct([d for one in pairs for d in one.overridden]),
     )
+
+
+def _after_members(table: Sequence[TaskComparison], pooled: TaskComparison) -> int:
+    return 1 + max(position for position, row in enumerate(table) if row.task.name in pooled.members)
 
 
 def _common(rows: Sequence[TaskComparison]) -> tuple[Notice, ...]:

@@ -176,7 +176,7 @@ def _refuse_duplicates(side: str, task: str, table: pa.Table, key: Ints) -> None
     repeated = np.sort(first[count > 1])
     raise NotComparable(
         f"the {side} run of {task} answers {repeated.size} of its {first.size} instances more than once "
-        f"(first: {_names(table, repeated)})",
+        f"(first: {_names(table, repeated)}).",
         field="items",
         do="Each instance id may occur once a repeat: mend the ids, or number the repeats.",
     )
@@ -197,7 +197,7 @@ def _refuse_other_items(
     subset = _against(plain(old.spec.subset), plain(new.spec.subset))
     raise NotComparable(
         f"old and new answer different items of {old.spec.task.name}: {'; '.join(parts)}"
-        + (f"; the runs were asked for {subset}" if subset else ""),
+        + (f"; the runs were asked for {subset}." if subset else "."),
         field="items",
         do="Evaluate both on the same items; rows without a partner cannot be waived.",
     )
@@ -250,7 +250,7 @@ def _require_evidence(side: str, run: Run) -> None:
         reason = table["error"][int(failed[0])].as_py()
         raise NotComparable(
             f"the {side} run of {task.name} has no answer to {failed.size} of its {table.num_rows} instances "
-            f"(first: {_names(table, failed[:1])}{f': {reason[:120]}' if reason else ''})",
+            f"(first: {_names(table, failed[:1])}{f': {reason[:120]}' if reason else ''}).",
             field="status",
             do=_AGAIN,
         )
@@ -268,7 +268,7 @@ def _require_scores(side: str, run: Run) -> None:
         rows = np.flatnonzero(missing)
         raise NotComparable(
             f"the {side} run of {task.name} has no finite {task.metric} for {rows.size} of its "
-            f"{table.num_rows} instances (first: {_names(table, rows[:1])})",
+            f"{table.num_rows} instances (first: {_names(table, rows[:1])}).",
             field="score",
             do=_AGAIN,
         )
@@ -288,13 +288,13 @@ def _require_targets_and_scale(old: TaskSpec, new: TaskSpec) -> None:
     if old.targets != new.targets:
         raise NotComparable(
             f"old and new were judged against different targets of {old.name} "
-            f"({_short(old.targets)} against {_short(new.targets)})",
+            f"({_short(old.targets)} against {_short(new.targets)}).",
             field="targets",
             do="Score both against the same reference answers; other targets cannot be waived.",
         )
     if old.scale != new.scale:
         raise NotComparable(
-            f"old and new are judged on different scales of {old.name} ({old.scale} against {new.scale})",
+            f"old and new are judged on different scales of {old.name} ({old.scale} against {new.scale}).",
             field="task.scale",
             do="Score both with one metric; other scales cannot be waived.",
         )

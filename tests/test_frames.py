@@ -1,0 +1,130 @@
+"""A comparison as pandas frames."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from regress.comparison import assemble
+from regress.errors import UnknownName
+from regress.frames import ComparedRuns
+from regress.pairing import pair
+from regress.types import QUADRANTS
+
+COLUMNS = [
+    "instance_id",
+    "index",
+    "quadrant",
+    "old_answer",
+    "new_answer",
+    "old_correct",
+    "new_correct",
+    "old_score",
+    "new_score",
+    "delta",
+    "old_output",
+    "new_output",
+    "old_gold_margin",
+    "new_gold_margin",
+    "old_finish",
+    "new_finish",
+    "prompt",
+    "target",
+]
+
+
+@pytest.fixture
+def compared(make_run, make_choices, make_scores, make_task, make_instances):
+    """A binary and a bounded task, and a group of the binary one alone; instances for the first."""
+    quiz, sums = make_task("quiz"), make_task("sums", kind="generation", scale="bounded", metric="rouge1")
+    old = make_run(make_choices(["A", "B", "A", "B", None], "AAAAA", finish="stop"), task=quiz)
+    new = make_run(make_choices(["A", "A", "B", "C", None], "AAAAA"), task=quiz, model="demo-v2")
+    scores = (make_run(make_scores(s), task=sums) for s in ([0.5, 0.5, 0.5], [0.4, 0.5, 0.7]))
+    pairs = {"quiz": pair(old, new), "sums": pair(*scores)}
+    instances = {"quiz": make_instances(old, tags=lambda i: {"level": "hard"} if i % 2 else {})}
+    comparison = assemble(list(pairs.values()), instances=instances, groups={"all": ["quiz"]})
+    return ComparedRuns.of(comparison, pairs, instances)
+
+
+def test_one_row_an_instance_with_both_sides(compared):
+    frame = compared.flips("quiz")
+    assert list(frame.columns) == [*COLUMNS, "tags.level"]
+    assert frame["quadrant"].tolist() == [
+        "both right",
+        "positive flip",
+        "negative flip",
+        "both wrong different",
+        "both wrong same",
+    ]
+    assert frame["new_answer"].tolist()[:4] == ["A", "A", "B", "C"]
+    assert frame["new_answer"].isna().tolist() == [False] * 4 + [True]
+    assert frame["old_correct"].tolist() == [True, False, True, False, False]
+    assert frame["delta"].tolist() == [0, 1, -1, 0, 0]
+    assert frame["old_finish"].tolist() == ["stop"] * 5
+    assert frame["prompt"].tolist() == ["Q0", "Q1", "Q2", "Q3", "Q4"]
+    assert frame["tags.level"].isna().tolist() == [True, False, True, False, True]
+
+
+def test_quadrants_are_a_category_in_the_order_of_the_nouns(compared):
+    dtype = compared.flips("sums")["quadrant"].dtype
+    assert list(dtype.categories) == list(QUADRANTS)
+
+
+def test_a_score_that_did_not_change_lies_in_no_quadrant(compared):
+    frame = compared.flips("sums")
+    assert frame["quadrant"].astype(object).where(frame["quadrant"].notna(), None).tolist() == [
+        "negative flip",
+        None,
+        "positive flip",
+    ]
+    assert frame["old_correct"].isna().all()
+    assert frame["delta"].round(6).tolist() == [-0.1, 0.0, 0.2]
+
+
+def test_one_quadrant_or_several_can_be_picked(compared):
+    assert compared.flips("quiz", quadrant="negative flip")["index"].tolist() == [2]
+    both = compared.flips("quiz", quadrant=["negative flip", "positive flip"])
+    assert both["index"].tolist() == [1, 2]
+    assert both.index.tolist() == [0, 1]
+
+
+def test_all_tasks_come_with_their_name(compared):
+    frame = compared.flips()
+    assert list(frame.columns) == ["task", *COLUMNS, "tags.level"]
+    assert frame["task"].tolist() == ["quiz"] * 5 + ["sums"] * 3
+    assert frame["old_correct"].dtype == pd.BooleanDtype()
+
+
+def test_a_group_gives_its_members(compared):
+    assert compared.flips("all")["task"].tolist() == ["quiz"] * 5
+
+
+def test_repeats_have_a_column_of_their_own(make_run, make_prediction):
+    rows = [make_prediction("x", repeat=r, answer="A", correct=True, score=1.0) for r in (0, 1)]
+    pairs = pair(make_run(rows), make_run(rows))
+    frame = ComparedRuns.of(assemble([pairs]), {"toy": pairs}).flips("toy")
+    assert frame["repeat"].tolist() == [0, 1]
+
+
+def test_unknown_tasks_and_quadrants_are_refused_with_the_nearest(compared):
+    with pytest.raises(UnknownName, match="did you mean 'quiz'"):
+        compared.flips("quizz")
+    with pytest.raises(UnknownName, match="did you mean 'negative flip'"):
+        compared.flips("quiz", quadrant="negative flips")
+
+
+def test_one_row_a_task(compared):
+    frame = compared.to_frame().set_index("task")
+    assert frame.index.tolist() == ["quiz", "all", "sums"]
+    assert frame.loc["quiz", "nfr"] == 0.2
+    assert frame.loc["quiz", "negative_flips"] == 1
+    assert pd.isna(frame.loc["sums", "negative_flips"])
+    assert pd.isna(frame.loc["quiz", "m_g"])
+    assert frame.loc["sums", "m_r"] == pytest.approx(0.1)
+    assert frame["old_unreadable"].tolist() == [1, 1, 0]
+    assert frame["negative_flips"].dtype == pd.Int64Dtype()
+
+
+def test_tables_do_not_flood_the_prompt(compared):
+    assert "pyarrow" not in repr(compared)
+    assert "pairs=" not in repr(compared)
