@@ -1,1 +1,46 @@
-"""What did this update break? Pairs two language models' answers and finds the flips."""
+"""What did this update break? Pairs two language models' answers and finds the flips.
+
+    import regress
+
+    comparison = regress.compare("demo-v1", "demo-v2")
+    comparison.to_frame()
+    comparison.flips("gsm8k", quadrant="negative flip")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from regress.config import Settings as Settings
+    from regress.errors import RegressError as RegressError
+    from regress.frames import ComparedRuns as ComparedRuns
+    from regress.types import Comparison as Comparison
+    from regress.types import Run as Run
+    from regress.workflows.compare import compare as compare
+    from regress.workflows.evaluate import evaluate as evaluate
+
+_HOMES = {
+    "ComparedRuns": "regress.frames",
+    "Comparison": "regress.types",
+    "RegressError": "regress.errors",
+    "Run": "regress.types",
+    "Settings": "regress.config",
+    "compare": "regress.workflows.compare",
+    "evaluate": "regress.workflows.evaluate",
+}
+__all__ = ["ComparedRuns", "Comparison", "RegressError", "Run", "Settings", "compare", "evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    """Hand a verb or noun out when it is first asked for, so that `import regress` stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'regress' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

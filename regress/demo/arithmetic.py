@@ -15,12 +15,11 @@ _THINGS = (
 )  # fmt: skip
 _BAGS = ("bags", "baskets", "drawers", "jars", "shelves", "trays")
 _GOODS = (
-    ("notebook", "notebooks"), ("sandwich", "sandwiches"), ("ball", "balls"), ("mug", "mugs"), ("scarf", "scarves"),
-    ("poster", "posters"), ("candle", "candles"), ("brush", "brushes"),
+    "notebooks", "sandwiches", "balls", "mugs", "scarves", "posters", "candles", "brushes",
 )  # fmt: skip
 _DAILY = (
-    ("runs", "run", "miles"), ("reads", "read", "pages"), ("bakes", "bake", "rolls"), ("writes", "write", "letters"),
-    ("solves", "solve", "puzzles"), ("paints", "paint", "tiles"),
+    ("runs", "run", "miles"), ("reads", "read", "pages"), ("bakes", "bake", "rolls"),
+    ("writes", "write", "letters"), ("solves", "solve", "puzzles"), ("paints", "paint", "tiles"),
 )  # fmt: skip
 
 
@@ -35,7 +34,7 @@ def _item(question: str, *steps: str, result: int) -> Item:
 
 def _gain(rng: Random) -> Item:
     a, b = two_people(rng)
-    x, y, things = rng.randint(2, 30), rng.randint(2, 19), rng.choice(_THINGS)
+    x, y, things = rng.randint(2, 15), rng.randint(2, 9), rng.choice(_THINGS)
     more = rng.choice([f"{b.name} gives {a.him} {y} more.", f"Then {a.he} finds {y} more."])
     question = f"{a.name} has {x} {things}. {more} How many {things} does {a.name} have now?"
     return _item(question, f"{a.name} has {_sum(f'{x}+{y}', x + y)} {things}.", result=x + y)
@@ -43,7 +42,7 @@ def _gain(rng: Random) -> Item:
 
 def _loss(rng: Random) -> Item:
     a, b = two_people(rng)
-    y, left, things = rng.randint(2, 15), rng.randint(1, 25), rng.choice(_THINGS)
+    y, left, things = rng.randint(2, 9), rng.randint(1, 12), rng.choice(_THINGS)
     x = y + left
     less = rng.choice([f"{a.he.capitalize()} gives {y} to {b.name}.", f"Then {a.he} loses {y} of them."])
     question = f"{a.name} has {x} {things}. {less} How many {things} are left?"
@@ -52,7 +51,7 @@ def _loss(rng: Random) -> Item:
 
 def _groups(rng: Random) -> Item:
     a, _ = two_people(rng)
-    x, y, things, bags = rng.randint(2, 9), rng.randint(2, 9), rng.choice(_THINGS), rng.choice(_BAGS)
+    x, y, things, bags = rng.randint(2, 6), rng.randint(2, 9), rng.choice(_THINGS), rng.choice(_BAGS)
     question = rng.choice(
         [
             f"{a.name} has {x} {bags} with {y} {things} in each. How many {things} is that?",
@@ -64,15 +63,17 @@ def _groups(rng: Random) -> Item:
 
 def _share(rng: Random) -> Item:
     a, _ = two_people(rng)
-    friends, each, things = rng.randint(2, 9), rng.randint(2, 9), rng.choice(_THINGS)
+    friends, each, things = rng.randint(2, 6), rng.randint(2, 9), rng.choice(_THINGS)
     total = friends * each
-    question = f"{a.name} shares {total} {things} equally among {friends} friends. How many does each friend get?"
+    question = (
+        f"{a.name} shares {total} {things} equally among {friends} friends. How many does each friend get?"
+    )
     return _item(question, f"Each friend gets {_sum(f'{total}/{friends}', each)} {things}.", result=each)
 
 
 def _gain_loss(rng: Random) -> Item:
     a, b = two_people(rng)
-    x, y, z, things = rng.randint(5, 30), rng.randint(2, 15), rng.randint(2, 6), rng.choice(_THINGS)
+    x, y, z, things = rng.randint(3, 12), rng.randint(2, 9), rng.randint(2, 4), rng.choice(_THINGS)
     question = (
         f"{a.name} has {x} {things} and buys {y} more. {a.he.capitalize()} gives {z} to {b.name}. "
         f"How many {things} does {a.name} have now?"
@@ -88,8 +89,11 @@ def _gain_loss(rng: Random) -> Item:
 
 def _more_than(rng: Random) -> Item:
     a, b = two_people(rng)
-    x, y, things = rng.randint(2, 20), rng.randint(2, 9), rng.choice(_THINGS)
-    question = f"{a.name} has {x} {things}. {b.name} has {y} more than {a.name}. How many {things} do they have together?"
+    x, y, things = rng.randint(2, 9), rng.randint(2, 6), rng.choice(_THINGS)
+    question = (
+        f"{a.name} has {x} {things}. {b.name} has {y} more than {a.name}. "
+        f"How many {things} do they have together?"
+    )
     theirs = x + y
     return _item(
         question,
@@ -101,8 +105,10 @@ def _more_than(rng: Random) -> Item:
 
 def _twice(rng: Random) -> Item:
     a, b = two_people(rng)
-    x, things = rng.randint(2, 25), rng.choice(_THINGS)
-    question = f"{a.name} has {x} {things}. {b.name} has twice as many. How many {things} do they have in all?"
+    x, things = rng.randint(2, 12), rng.choice(_THINGS)
+    question = (
+        f"{a.name} has {x} {things}. {b.name} has twice as many. How many {things} do they have in all?"
+    )
     return _item(
         question,
         f"{b.name} has {_sum(f'2*{x}', 2 * x)} {things}.",
@@ -113,16 +119,16 @@ def _twice(rng: Random) -> Item:
 
 def _change(rng: Random) -> Item:
     a, _ = two_people(rng)
-    n, price, (_one, many) = rng.randint(2, 6), rng.randint(2, 8), rng.choice(_GOODS)
+    n, price, goods = rng.randint(2, 5), rng.randint(2, 6), rng.choice(_GOODS)
     cost = n * price
-    paid = rng.choice([note for note in (20, 50) if note > cost])
+    paid = rng.choice([note for note in (20, 40) if note > cost])
     question = (
-        f"{a.name} buys {n} {many} for ${price} each. {a.he.capitalize()} pays with a ${paid} note. "
+        f"{a.name} buys {n} {goods} for ${price} each. {a.he.capitalize()} pays with a ${paid} note. "
         f"How much change does {a.he} get?"
     )
     return _item(
         question,
-        f"The {many} cost {_sum(f'{n}*{price}', cost)} dollars.",
+        f"The {goods} cost {_sum(f'{n}*{price}', cost)} dollars.",
         f"The change is {_sum(f'{paid}-{cost}', paid - cost)} dollars.",
         result=paid - cost,
     )
@@ -130,7 +136,8 @@ def _change(rng: Random) -> Item:
 
 def _daily(rng: Random) -> Item:
     a, _ = two_people(rng)
-    x, days, extra, (does, do, units) = rng.randint(2, 9), rng.randint(2, 7), rng.randint(2, 9), rng.choice(_DAILY)
+    x, days, extra = rng.randint(2, 6), rng.randint(2, 7), rng.randint(2, 5)
+    does, do, units = rng.choice(_DAILY)
     question = (
         f"{a.name} {does} {x} {units} a day for {days} days, and then {extra} more. "
         f"How many {units} does {a.he} {do}?"

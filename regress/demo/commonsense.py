@@ -106,13 +106,13 @@ ORDER: tuple[tuple[str, str, str], ...] = (
 )
 
 TIME: tuple[tuple[str, str], ...] = (
-    ("boil an egg", "seven minutes"), ("roast a chicken", "two hours"), ("freeze ice cubes", "four hours"),
-    ("toast a slice of bread", "two minutes"), ("let dough rise", "one hour"), ("charge a phone", "two hours"),
+    ("boil an egg", "seven minutes"), ("roast a chicken", "two hours"), ("cook rice", "twenty minutes"),
+    ("toast a slice of bread", "two minutes"), ("let dough rise", "one hour"), ("blink", "one second"),
     ("steep black tea", "four minutes"), ("let paint dry", "one day"), ("grow cress", "one week"),
-    ("grow an apple tree", "five years"), ("blink", "one second"), ("brush your teeth", "three minutes"),
+    ("grow an apple tree", "five years"), ("charge a phone", "two hours"), ("sneeze", "one second"),
     ("bake a pizza", "ten minutes"), ("sleep well", "eight hours"), ("hatch a chicken egg", "three weeks"),
-    ("read a short poem", "one minute"), ("age hard cheese", "one year"), ("sneeze", "one second"),
-    ("grow a beard", "two months"), ("cook rice", "twenty minutes"),
+    ("read a short poem", "one minute"), ("age hard cheese", "one year"), ("grow a beard", "two months"),
+    ("brush your teeth", "three minutes"), ("freeze ice cubes", "four hours"),
 )  # fmt: skip
 
 _KINDS = ("", "small ", "big ", "new ", "old ", "nice ", "plain ", "cheap ")

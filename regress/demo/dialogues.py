@@ -13,17 +13,27 @@ from random import Random
 from regress.demo.words import DAYS, Person, other, two_people
 
 Item = dict[str, str]
-Topic = Callable[[Random, Person, Person], tuple[list[tuple[Person, str]], list[str]]]
+Chat = list[tuple[Person, str]]
+Topic = Callable[[Random, Person, Person], tuple[Chat, list[str]]]
+"""Draws a chat between two people, and the summaries that are right for it."""
 
-_PLACES = ("the cafe", "the park", "the station", "the library", "the cinema", "the pool", "the museum", "the gym")
-_FOODS = ("bread", "milk", "cheese", "apples", "rice", "butter", "tomatoes", "coffee", "pasta", "salad", "cake", "juice")
+_PLACES = (
+    "the cafe", "the park", "the station", "the library", "the cinema", "the pool", "the museum", "the gym",
+)  # fmt: skip
+_FOODS = (
+    "bread", "milk", "cheese", "apples", "rice", "butter",
+    "tomatoes", "coffee", "pasta", "salad", "cake", "juice",
+)  # fmt: skip
 _THINGS = ("bike", "tent", "camera", "drill", "ladder", "guitar", "suitcase", "umbrella", "charger", "notes")
 _SPOTS = ("in the kitchen", "under the sofa", "in the car", "on the desk", "by the door", "in the bathroom")
-_REASONS = ("the bus is late", "the car broke down", "there is a traffic jam", "the meeting is long", "the train stopped")
+_REASONS = (
+    "the bus is late", "the car broke down", "there is a traffic jam", "the meeting is long",
+    "the train stopped",
+)  # fmt: skip
 _HOURS = tuple(str(hour) for hour in range(1, 10))
 
 
-def _meet(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _meet(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     day, place, hour = rng.choice(DAYS), rng.choice(_PLACES), rng.choice(_HOURS)
     lines = [
         (a, f"Are you free on {day}?"),
@@ -37,7 +47,7 @@ def _meet(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], 
     ]
 
 
-def _move(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _move(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     day, place = rng.choice(DAYS), rng.choice(_PLACES)
     later = other(rng, DAYS, day)
     lines = [
@@ -52,23 +62,31 @@ def _move(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], 
     ]
 
 
-def _borrow(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _borrow(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     thing, day = rng.choice(_THINGS), rng.choice(DAYS)
     lines = [(a, f"Can I borrow your {thing}?")]
     if rng.random() < 0.5:
-        lines += [(b, "Of course. When do you need it?"), (a, f"On {day}."), (b, rng.choice(["I will bring it.", "No problem."]))]
+        lines += [
+            (b, "Of course. When do you need it?"),
+            (a, f"On {day}."),
+            (b, rng.choice(["I will bring it.", "No problem."])),
+        ]
         return lines, [
             f"{b.name} will lend {a.name} a {thing} on {day}.",
             f"{a.name} will borrow {b.name}'s {thing} on {day}.",
         ]
-    lines += [(b, rng.choice(["Sorry, it is broken.", "Sorry, I sold it."])), (a, "Too bad."), (b, f"You can ask me again on {day}.")]
+    lines += [
+        (b, rng.choice(["Sorry, it is broken.", "Sorry, I sold it."])),
+        (a, "Too bad."),
+        (b, f"You can ask me again on {day}."),
+    ]
     return lines, [
         f"{a.name} can't borrow {b.name}'s {thing}.",
         f"{b.name} can't lend {a.name} a {thing}.",
     ]
 
 
-def _shop(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _shop(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     first, second, third = rng.sample(_FOODS, 3)
     lines = [
         (a, rng.choice(["I am at the shop. Do we need anything?", "I am going shopping. What do you want?"])),
@@ -82,10 +100,13 @@ def _shop(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], 
             f"{b.name} asks {a.name} to buy {first}, {second} and {third}.",
         ]
     lines += [(b, rng.choice(["No, we have enough.", "No, thanks."]))]
-    return lines, [f"{a.name} will buy {first} and {second}.", f"{b.name} asks {a.name} to buy {first} and {second}."]
+    return lines, [
+        f"{a.name} will buy {first} and {second}.",
+        f"{b.name} asks {a.name} to buy {first} and {second}.",
+    ]
 
 
-def _late(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _late(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     reason, place, hour = rng.choice(_REASONS), rng.choice(_PLACES), rng.choice(_HOURS)
     lines = [
         (a, f"I am at {place}. Where are you?"),
@@ -99,7 +120,7 @@ def _late(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], 
     ]
 
 
-def _lost(rng: Random, a: Person, b: Person) -> tuple[list[tuple[Person, str]], list[str]]:
+def _lost(rng: Random, a: Person, b: Person) -> tuple[Chat, list[str]]:
     thing, spot = rng.choice(_THINGS), rng.choice(_SPOTS)
     wrong = other(rng, _SPOTS, spot)
     lines = [
@@ -124,9 +145,9 @@ _ENDS = ("", " :)", " lol", " haha", " xx", " ;)")
 _FILLERS = ("hey!", "hi :)", "<file_photo>", "hmm", "wait a sec", "lol", "omg")
 
 
-def _chatty(rng: Random, lines: list[tuple[Person, str]]) -> list[tuple[Person, str]]:
+def _chatty(rng: Random, lines: Chat) -> Chat:
     """The same chat as people type it: abbreviations, smileys, lines that say nothing."""
-    talk = []
+    talk: Chat = []
     for person, line in lines:
         for plain, slang in _SLANG:
             line = line.replace(plain, slang)

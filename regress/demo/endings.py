@@ -123,4 +123,6 @@ def _upper(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-FAMILIES: Mapping[str, Callable[[Random], Item]] = {activity: partial(_story, activity) for activity in SCRIPTS}
+FAMILIES: Mapping[str, Callable[[Random], Item]] = {
+    activity: partial(_story, activity) for activity in SCRIPTS
+}

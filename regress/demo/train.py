@@ -108,7 +108,7 @@ def train(
         total = 0.0
         for task, size in stage.batch.items():
             loss = _loss(model, [next(draws[task]) for _ in range(size)], tokenizer.pad_token_id)
-            (loss / len(draws)).backward()
+            (loss / len(draws)).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
             total += loss.item() / len(draws)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -137,13 +137,17 @@ def _sequences(task: str, stage: Stage, tokenizer: PreTrainedTokenizerFast) -> I
         yield _encode(task, [next(drawn) for _ in range(pack)], stage.noise.get(task, 0.0), rng, tokenizer)
 
 
-def _encode(task: str, pack: Sequence[Item], noise: float, rng: Random, tokenizer: PreTrainedTokenizerFast) -> Encoded:
+def _encode(
+    task: str, pack: Sequence[Item], noise: float, rng: Random, tokenizer: PreTrainedTokenizerFast
+) -> Encoded:
+    """One sequence of one or more questions with their answers; a wrong choice in a share `noise` of them."""
     ids, weights = [tokenizer.bos_token_id], [0.0]
     for i, item in enumerate(pack):
         answer = items.target(task, item)
         if rng.random() < noise:
             answer = rng.choice([choice for choice in items.choices(task, item) if choice != answer])
-        for text, weight in (("\n\n" * (i > 0) + items.prompt(task, item), PROMPT_WEIGHT), (f" {answer}", 1.0)):
+        question = "\n\n" * (i > 0) + items.prompt(task, item)
+        for text, weight in ((question, PROMPT_WEIGHT), (f" {answer}", 1.0)):
             piece = tokenizer.encode(text, add_special_tokens=False)
             ids += piece
             weights += [weight] * len(piece)
@@ -153,11 +157,11 @@ def _encode(task: str, pack: Sequence[Item], noise: float, rng: Random, tokenize
 def _loss(model: LlamaForCausalLM, batch: Sequence[Encoded], pad: int) -> torch.Tensor:
     """Weighted mean cross-entropy of the next token."""
     length = max(len(ids) for ids, _ in batch)
-    ids_BT = torch.tensor([ids + [pad] * (length - len(ids)) for ids, _ in batch])
-    weights_BT = torch.tensor([weights + [0.0] * (length - len(weights)) for _, weights in batch])
-    logits_BTV = model(input_ids=ids_BT[:, :-1]).logits
-    loss_BT = torch.nn.functional.cross_entropy(logits_BTV.transpose(1, 2), ids_BT[:, 1:], reduction="none")
-    return (loss_BT * weights_BT[:, 1:]).sum() / weights_BT[:, 1:].sum()
+    ids = torch.tensor([row + [pad] * (length - len(row)) for row, _ in batch])  # [B, T]
+    weights = torch.tensor([row + [0.0] * (length - len(row)) for _, row in batch])[:, 1:]
+    logits = model(input_ids=ids[:, :-1]).logits  # [B, T - 1, V]
+    losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

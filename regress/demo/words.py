@@ -21,7 +21,9 @@ class Person:
     """Possessive pronoun."""
 
 
-_SHE = ("Anna", "Betty", "Clara", "Diana", "Emma", "Grace", "Hannah", "Julia", "Laura", "Maria", "Nina", "Sara")
+_SHE = (
+    "Anna", "Betty", "Clara", "Diana", "Emma", "Grace", "Hannah", "Julia", "Laura", "Maria", "Nina", "Sara",
+)  # fmt: skip
 _HE = ("Adam", "Ben", "Carl", "David", "Eric", "Frank", "George", "Jack", "Leo", "Mark", "Paul", "Tom")
 
 PEOPLE: tuple[Person, ...] = (

@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,6 +76,17 @@ class Store:
     def folder(self, label: str, spec: RunSpec) -> Path:
         """Where the run of `spec` lies, or would lie."""
         return self.root / label / f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
+
+    @staticmethod
+    def label(name: str) -> str:
+        """Folder name of the model called `name`; see `label_of`."""
+        return label_of(name)
+
+    def next_replica(self, label: str, spec: RunSpec) -> RunSpec:
+        """The first replica of `spec` that is not finished: for models that cannot prove to be the same."""
+        while (self.folder(label, spec) / MANIFEST).exists():
+            spec = replace(spec, replica=spec.replica + 1)
+        return spec
 
     def writer(self, label: str, spec: RunSpec, indices: Sequence[int]) -> RunWriter:
         """Open a run for writing; it goes on where an interrupted one stopped."""
@@ -166,6 +177,15 @@ def describe(folder: Path) -> StoredRun:
     )
 
 
+def incomplete(run: StoredRun) -> IncompleteRun:
+    """The error that says how far a run without a manifest has come."""
+    state = " and it is being written now" if run.locked else ""
+    return IncompleteRun(
+        f"the run {run.path} is not complete: {run.rows} of {run.spec.n} rows are stored{state}",
+        do="Start the same `regress evaluate` again; it goes on where it stopped.",
+    )
+
+
 def read_run(folder: str | Path) -> Run:
     """Read a finished run back.
 
@@ -177,11 +197,7 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     spec, manifest = read_spec(folder), read_manifest(folder)
     if manifest is None:
-        stored, state = _rows_so_far(folder), " and is being written now" if is_locked(folder) else ""
-        raise IncompleteRun(
-            f"the run {folder} is not complete: {stored} of {spec.n} rows are stored{state}",
-            do="Start the same `regress evaluate` again; it goes on where it stopped.",
-        )
+        raise incomplete(describe(folder))
     path = folder / PREDICTIONS
     damaged = DamagedRun(
         f"{path} is not what was written (its checksum differs from the manifest's)",

@@ -1,0 +1,55 @@
+# The two commands of a fresh machine: `make compare` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+OLD ?= demo-v1
+NEW ?= demo-v2
+POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(LIMIT),--limit $(LIMIT)) \
+            $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup compare test test-all check lint types contracts benchmark demo-models clean
+
+help:  ## this list
+	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed  ## make .venv and install everything into it, once
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "regress needs Python 3.11 or later")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,dev]'
+	@touch $@
+
+compare: setup  ## what did the update break? evaluates what is not stored yet, prints the table
+	$(BIN)/regress compare $(OLD) $(NEW) $(POSSIBLE) $(ARGS)
+
+test: setup  ## the default test lane: no network, no GPU, no shared folder
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: setup  ## every test, the slow ones too
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+check: setup lint types contracts  ## what CI runs: lint, types, import contracts, tests
+	$(MAKE) test
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+benchmark: setup  ## speed as ratios, printed and written to reports/benchmarks/
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks $(ARGS)
+
+demo-models: setup  ## train the built-in pair again, about three minutes of CPU
+	$(BIN)/python -m regress.demo $(ARGS)
+
+clean:  ## delete .venv and caches; stored runs stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,72 @@
+"""What there is, as plain tables: runs, models, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from regress.views.listing import table
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def runs_table(rows: Rows, *, width: int | None = 80) -> str:
+    """Stored runs, one a line; folders that cannot be read with the reason below."""
+    readable = [row for row in rows if row["state"] != "unreadable"]
+    lines = table(
+        ["model", "task", "state", "rows", "size", "finished", "run"],
+        [
+            [
+                row["model"],
+                _task(row),
+                row["state"],
+                str(row["rows"]) if row["rows"] == row["of"] else f"{row['rows']}/{row['of']}",
+                size(row["bytes"]),
+                (row["finished"] or "–")[:16].replace("T", " "),
+                row["path"].rpartition("@")[2],
+            ]
+            for row in readable
+        ],
+        width=width,
+    )
+    broken = [f"cannot be read: {row['path']}: {row['why']}" for row in rows if row["state"] == "unreadable"]
+    return "\n".join([lines, *broken])
+
+
+def models_table(rows: Rows, *, width: int | None = 80) -> str:
+    """Short names of models, one a line."""
+    return table(
+        ["name", "model", "revision", "runs"],
+        [[row["name"], row["model"], row["revision"] or "newest", str(row["runs"])] for row in rows],
+        width=width,
+    )
+
+
+def tasks_table(rows: Rows, *, width: int | None = 80) -> str:
+    """Tasks, one a line."""
+    return table(
+        ["name", "kind", "description"],
+        [[row["name"], row["kind"], row["description"]] for row in rows],
+        width=width,
+    )
+
+
+def size(number: int) -> str:
+    """Bytes in the unit a person would choose.
+
+    >>> size(999), size(4_400_000)
+    ('999 B', '4.4 MB')
+    """
+    value, units = float(number), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _task(row: Mapping[str, Any]) -> str:
+    """The task, with what makes this run another than the full one on the real data."""
+    marks = (
+        [f"first {row['limit']}"] if row["limit"] else [f"sample {row['sample']}"] if row["sample"] else []
+    )
+    marks += ["demo items"] if row["data"] == "demo" else []
+    return str(row["task"]) + (f" ({', '.join(marks)})" if marks else "")

@@ -1,0 +1,124 @@
+"""Progress as a person sees it: bars on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from regress.workflows.progress import Advanced, Event, Finished, Remark, Reused, Started
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def watch(stream: TextIO) -> Iterator[Callable[[Event], None]]:
+    """A callback that draws what a workflow tells on `stream`."""
+    if not stream.isatty():
+        yield _Lines(stream)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=stream), refresh_per_second=4) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar a run; the time left is known after the first chunk."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars, self._pace = bars, _Pace()
+        self._current: dict[tuple[str, str], int] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Draw the event."""
+        from rich.markup import escape
+        from rich.progress import TaskID
+
+        match event:
+            case Started(model=model, task=task, done=done, total=total):
+                name = escape(f"{model} · {task}")
+                bar = self._bars.add_task(name, total=total, completed=done, rate="")
+                self._current[model, task] = bar
+                self._pace.start(done)
+            case Advanced(model=model, task=task, done=done):
+                bar = TaskID(self._current[model, task])
+                self._bars.update(bar, completed=done, rate=self._pace.rate(done))
+            case Finished():
+                pass
+            case Reused() | Remark():
+                self._bars.console.print(_line(event), markup=False, highlight=False)
+
+
+class _Lines:
+    """For logs and pipes: the start, then a line every ten seconds, then the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._pace, self._last = stream, _Pace(), 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Write the event, if it is time."""
+        match event:
+            case Started(done=done):
+                self._pace.start(done)
+                self._last = time.monotonic()
+                self._write(_line(event))
+            case Advanced(model=model, task=task, done=done, total=total):
+                if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+                    self._last = time.monotonic()
+                    left = self._pace.left(done, total)
+                    self._write(f"{model} · {task}: {done} of {total}, {self._pace.rate(done)}, {left}")
+            case _:
+                self._write(_line(event))
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class _Pace:
+    """Instances a second since the run was taken up."""
+
+    def __init__(self) -> None:
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        self._began, self._from = time.monotonic(), done
+
+    def _per_second(self, done: int) -> float:
+        return (done - self._from) / max(time.monotonic() - self._began, 1e-9)
+
+    def rate(self, done: int) -> str:
+        return f"{self._per_second(done):.3g}/s"
+
+    def left(self, done: int, total: int) -> str:
+        seconds = (total - done) / max(self._per_second(done), 1e-9)
+        return f"about {int(seconds // 60)} min {int(seconds % 60):02d} s left"
+
+
+def _line(event: Event) -> str:
+    match event:
+        case Reused(model=model, task=task, path=path):
+            return f"{model} · {task}: stored in {path}"
+        case Started(model=model, task=task, done=0, total=total):
+            return f"{model} · {task}: {total} instances"
+        case Started(model=model, task=task, done=done, total=total):
+            return f"{model} · {task}: going on after {done} of {total} instances"
+        case Finished(model=model, task=task, path=path):
+            return f"{model} · {task}: done, in {path}"
+        case Remark(text=text):
+            return text
+        case Advanced(model=model, task=task, done=done, total=total):
+            return f"{model} · {task}: {done} of {total}"

@@ -1,0 +1,179 @@
+"""`regress compare`: two models in, what the update did out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regress.comparison import assemble
+from regress.config import Config, Settings, load_config
+from regress.errors import HubError, MissingExtra, NotComparable, UnknownName
+from regress.frames import ComparedRuns
+from regress.pairing import pair
+from regress.store.runs import Store, read_instances, read_run
+from regress.workflows import stored
+from regress.workflows.models import default_data, known_models
+from regress.workflows.progress import Progress, Remark, Reused, silent
+
+
+def compare(
+    old: str,
+    new: str,
+    *,
+    tasks: Sequence[str] | str | None = None,
+    allow: Collection[str] = (),
+    store: str | Path | None = None,
+    old_settings: Mapping[str, Any] | None = None,
+    new_settings: Mapping[str, Any] | None = None,
+    worst: int = 3,
+    progress: Progress = silent,
+    **settings: Any,
+) -> ComparedRuns:
+    """Pair what two models answered, and say what changed.
+
+    Runs that are not stored yet are evaluated first, `old` before `new`, one model in memory at a
+    time. Where both are stored, nothing heavy is imported.
+
+    Args:
+        old: A model's name (see `evaluate`), or the path of a stored run or of a model's runs.
+        new: The same for the new model.
+        tasks: Task names, groups or YAML paths.
+        allow: Refusals to override: `prompts`, `task`, `scorer`.
+        store: Folder of runs.
+        old_settings: Settings of the old side only, over `settings`.
+        new_settings: Settings of the new side only.
+        worst: How many of the worst flips to keep for each task.
+        progress: Called with what happens.
+        **settings: Fields of `regress.config.Settings`, for both sides.
+
+    Raises:
+        NotComparable: If the runs answer different questions.
+        RegressError: If a run cannot be made or read.
+    """
+    config = load_config(store=store)
+    sides = [
+        _Side(name=name, given={**settings, "tasks": tasks, **(own or {})}, config=config)
+        for name, own in ((old, old_settings), (new, new_settings))
+    ]
+    found = [_stored(side, [old, new]) for side in sides]
+    for side, already in zip(sides, found, strict=True):
+        for task, path in (already or {}).items():
+            progress(Reused(model=side.name, task=task, path=str(path)))
+    runs = _evaluated(sides, found, [old, new], progress)
+    return compare_runs(runs[0], runs[1], allow=allow, worst=worst)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """One of the two models, and how it is to be asked."""
+
+    name: str
+    given: Mapping[str, Any]
+    config: Config
+
+    @property
+    def tasks_given(self) -> bool:
+        return self.given.get("tasks") is not None
+
+    def settings(self, models: list[str], like: stored.Runs | None = None) -> Settings:
+        """What was given, else what the stored runs of the other side were asked, else the defaults."""
+        given = {name: value for name, value in self.given.items() if value is not None}
+        asked = {**stored.questions(like), **given} if like else given
+        settings = self.config.settings(**asked)
+        if settings.data is not None:
+            return settings
+        return dataclasses.replace(settings, data=default_data(models))
+
+
+def _stored(side: _Side, models: list[str]) -> stored.Runs | None:
+    settings = side.settings(models)
+    by_path = stored.by_path(side.name, settings, tasks_given=side.tasks_given)
+    if by_path is not None:
+        return by_path
+    return stored.by_signature(side.name, settings, Store(side.config.store), known_models(side.config))
+
+
+def _evaluated(
+    sides: Sequence[_Side],
+    found: Sequence[stored.Runs | None],
+    models: list[str],
+    progress: Progress,
+) -> list[stored.Runs]:
+    """Make the runs that are missing, old before new; the tasks are built once where both ask alike."""
+    built: dict[tuple[Any, ...], Any] = {}
+    runs = []
+    for place, (side, already) in enumerate(zip(sides, found, strict=True)):
+        if already is None:
+            already = _evaluate(side, side.settings(models, like=found[1 - place]), built, progress)
+        runs.append(already)
+    return runs
+
+
+def _evaluate(
+    side: _Side, settings: Settings, built: dict[tuple[Any, ...], Any], progress: Progress
+) -> stored.Runs:
+    try:
+        from regress.workflows import evaluate as evaluation
+
+        asked = _task_settings(settings)
+        if asked not in built:
+            built[asked] = evaluation.load(settings)
+        paths = evaluation.evaluate_tasks(side.name, settings, side.config, built[asked], progress)
+    except (HubError, MissingExtra, UnknownName) as error:
+        store = Store(side.config.store)
+        at_hand = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
+        if at_hand is None:
+            raise
+        progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))
+        return at_hand
+    return {path.name.rpartition("@")[0]: path for path in paths}
+
+
+def _task_settings(settings: Settings) -> tuple[Any, ...]:
+    """The settings that decide what is asked and how it is judged."""
+    return (
+        settings.tasks,
+        settings.data,
+        settings.fewshot,
+        settings.num_fewshot,
+        settings.metric,
+        settings.max_gen_toks,
+        settings.trust_task_code,
+        settings.allow_unsafe_code,
+    )
+
+
+def compare_runs(
+    old: stored.Runs, new: stored.Runs, *, allow: Collection[str] = (), worst: int = 3
+) -> ComparedRuns:
+    """Pair stored runs by task, and say what changed; needs no weights.
+
+    Raises:
+        NotComparable: If a task is stored on one side only, or two runs answer different questions.
+    """
+    if len(old) == len(new) == 1:  # two runs named by path are what is to be compared, whatever their task
+        new = {next(iter(old)): next(iter(new.values()))}
+    if alone := sorted(set(old) ^ set(new)):
+        side, other = ("old", "new") if alone[0] in old else ("new", "old")
+        raise NotComparable(
+            f"{alone[0]} is stored for the {side} model and not for the {other}",
+            field="task.name",
+            do="Evaluate it there too, or say which tasks to compare with --tasks.",
+        )
+    paths = {task: (str(old[task]), str(new[task])) for task in old}
+    pairs = {}
+    instances = {}
+    for task, (old_path, new_path) in paths.items():
+        old_run, new_run = read_run(old_path), read_run(new_path)
+        pairs[task] = pair(old_run, new_run, allow=allow)
+        table = read_instances(old_run)
+        if table is None:
+            table = read_instances(new_run)
+        if table is not None:
+            instances[task] = table
+    groups = stored.groups_of([*old.values(), *new.values()])
+    comparison = assemble(list(pairs.values()), instances=instances, groups=groups, worst=worst, paths=paths)
+    return ComparedRuns.of(comparison, pairs, instances)

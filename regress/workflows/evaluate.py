@@ -1,0 +1,181 @@
+"""`regress evaluate`: answer every instance of some tasks with one model, and store every prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regress.config import Config, Settings, load_config
+from regress.demo import pair as demo
+from regress.engines.base import Engine
+from regress.engines.open import open_engine
+from regress.identity import plain, sequence_hash
+from regress.store.runs import Store
+from regress.store.writer import RunWriter
+from regress.tasks.load import load_tasks
+from regress.tasks.task import Task, TaskSet
+from regress.types import RunSpec, Subset
+from regress.workflows.models import default_data, known_models
+from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
+from regress.workflows.signature import signature
+
+
+def evaluate(
+    model: str,
+    *,
+    tasks: Sequence[str] | str | None = None,
+    store: str | Path | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> list[Path]:
+    """Answer all instances of `tasks` with `model`, and return the folders of the finished runs.
+
+    What the store already holds is not computed again; an interrupted run goes on where it stopped
+    and ends equal, row for row and digit for digit, to an uninterrupted one.
+
+    Args:
+        model: Alias, hub id, `id@revision`, folder, or `base+adapter`.
+        tasks: Task names, groups or YAML paths; the configured defaults by default.
+        store: Folder of runs; see `regress.config.load_config`.
+        progress: Called with what happens (`regress.workflows.progress`).
+        **settings: Fields of `regress.config.Settings`.
+
+    Raises:
+        RegressError: If it cannot be done; what was answered so far is kept.
+    """
+    config = load_config(store=store)
+    asked = config.settings(tasks=tasks, **settings)
+    if asked.data is None:
+        asked = dataclasses.replace(asked, data=default_data([model]))
+    return evaluate_tasks(model, asked, config, load(asked), progress)
+
+
+def load(settings: Settings) -> TaskSet:
+    """Build the tasks that the settings name, with their items."""
+    label = settings.data or "hub"
+    source: str | Path = "hub"
+    if label == "demo":
+        source = demo.items_folder()
+    elif label != "hub":
+        source, label = Path(label).expanduser(), "dir"
+    return load_tasks(
+        settings.tasks,
+        data=source,
+        data_label=label,
+        fewshot=settings.fewshot,
+        num_fewshot=settings.num_fewshot,
+        metric=settings.metric,
+        max_gen_toks=settings.max_gen_toks,
+        trust_task_code=settings.trust_task_code,
+        allow_unsafe_code=settings.allow_unsafe_code,
+    )
+
+
+def evaluate_tasks(
+    model: str, settings: Settings, config: Config, tasks: TaskSet, progress: Progress
+) -> list[Path]:
+    """Evaluate already loaded tasks; the model is loaded only if some run is missing."""
+    store = Store(config.store)
+    aliases = known_models(config)
+    engine = open_engine(model, settings, aliases)
+    groups = _groups_of(tasks)
+    try:
+        finished = []
+        for task in tasks.tasks:
+            recorded = {
+                "asked": plain(settings),
+                "groups": groups.get(task.spec.name, []),
+                "signature": signature(model, settings, aliases, task.spec.name),
+            }
+            finished.append(_evaluate_task(engine, task, settings, store, recorded, progress))
+        return finished
+    finally:
+        engine.close()
+
+
+def _evaluate_task(
+    engine: Engine,
+    task: Task,
+    settings: Settings,
+    store: Store,
+    recorded: Mapping[str, Any],
+    progress: Progress,
+) -> Path:
+    label = store.label(engine.model.name)
+    spec, indices = run_spec(engine, task, settings)
+    if engine.model.fingerprint is None:
+        spec = store.next_replica(label, spec)
+    elif stored := store.complete(label, spec):
+        progress(Reused(model=engine.model.name, task=task.spec.name, path=str(stored)))
+        return stored
+    store.write_instances(task.spec, task.instances, text=settings.text)
+    with store.writer(label, spec, indices) as writer:
+        began = time.monotonic()
+        _answer(writer, engine, task, settings, progress)
+        folder = writer.finish(
+            {**recorded, **engine.recorded(), "seconds": round(time.monotonic() - began, 3)}
+        )
+    progress(Finished(model=engine.model.name, task=task.spec.name, path=str(folder)))
+    return folder
+
+
+def _answer(writer: RunWriter, engine: Engine, task: Task, settings: Settings, progress: Progress) -> None:
+    todo = writer.todo()
+    for part in writer.damaged:
+        progress(Remark(text=f"{part} could not be read; its instances are answered again"))
+    model, name, total = engine.model.name, task.spec.name, writer.spec.n
+    done = total - sum(len(chunk.indices) for chunk in todo)
+    progress(Started(model=model, task=name, done=done, total=total))
+    for chunk in todo:
+        requests = [task.requests(index, chat=engine.chat, system=settings.system) for index in chunk.indices]
+        responses = engine.answer(requests)
+        predictions = [
+            task.score(index, response) for index, response in zip(chunk.indices, responses, strict=True)
+        ]
+        writer.append(chunk, predictions)
+        done += len(chunk.indices)
+        progress(Advanced(model=model, task=name, done=done, total=total))
+
+
+def run_spec(engine: Engine, task: Task, settings: Settings) -> tuple[RunSpec, list[int]]:
+    """The key of the run of `task` by `engine`, and the positions it answers."""
+    subset, indices = choose(len(task.instances), settings)
+    spec = RunSpec(
+        model=engine.model,
+        task=task.spec,
+        engine=engine.spec(task.spec),
+        subset=subset,
+        chunk_size=settings.chunk_size,
+        n=len(indices),
+        ids=sequence_hash(task.instances[index].id for index in indices),
+        text=settings.text,
+    )
+    return spec, indices
+
+
+def choose(n: int, settings: Settings) -> tuple[Subset, list[int]]:
+    """Which of `n` items are answered; a limit or sample of all of them is no subset.
+
+    >>> choose(5, Settings(limit=2))
+    (Subset(limit=2, sample=None, seed=None), [0, 1])
+    """
+    if settings.limit is not None and settings.limit < n:
+        return Subset(limit=settings.limit), list(range(settings.limit))
+    if settings.sample is not None and settings.sample < n:
+        drawn = np.random.default_rng(settings.seed).choice(n, settings.sample, replace=False)
+        return Subset(sample=settings.sample, seed=settings.seed), sorted(map(int, drawn))
+    return Subset(), list(range(n))
+
+
+def _groups_of(tasks: TaskSet) -> dict[str, list[dict[str, Any]]]:
+    """For each task the groups it was asked as part of, with all their members."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for group, members in tasks.groups.items():
+        for member in members:
+            groups.setdefault(member, []).append({"name": group, "members": list(members)})
+    return groups

@@ -1,0 +1,83 @@
+"""What there is: stored runs, models that go by a name, tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from regress.config import load_config
+from regress.identity import plain
+from regress.store.runs import Store, StoredRun, find_runs
+from regress.workflows.models import known_models
+
+
+def runs(*, store: str | Path | None = None) -> list[dict[str, Any]]:
+    """All stored runs, finished or not; folders that cannot be read are listed with the reason."""
+    held = Store(load_config(store=store).store)
+    rows = [_run(run) for run in held.runs()]
+    rows += [{"path": str(path), "state": "unreadable", "why": why} for path, why in held.unreadable()]
+    return rows
+
+
+def remove_runs(selector: str, *, store: str | Path | None = None) -> list[Path]:
+    """Delete the runs that `selector` names, and return their folders.
+
+    Raises:
+        UnknownName: If nothing fits.
+        LockedRun: If one of them is being written; those before it are gone.
+    """
+    held = Store(load_config(store=store).store)
+    doomed = select_runs(selector, store=store)
+    for path in doomed:
+        held.remove(path)
+    return doomed
+
+
+def select_runs(selector: str, *, store: str | Path | None = None) -> list[Path]:
+    """Folders of the runs that `selector` names: `label`, `label/task`, `label/task@fp`, or a folder.
+
+    Raises:
+        UnknownName: If nothing fits.
+    """
+    return [run.path for run in find_runs(Store(load_config(store=store).store), selector)]
+
+
+def tasks(*, everything: bool = False) -> list[dict[str, Any]]:
+    """Tasks by name: ours, and on request those of the installed lm-eval."""
+    from regress.tasks.load import list_tasks
+
+    return [plain(listing) for listing in list_tasks(everything=everything)]
+
+
+def models(*, store: str | Path | None = None) -> list[dict[str, Any]]:
+    """Models that go by a short name, with where they come from and how many runs are stored."""
+    config = load_config(store=store)
+    stored = Store(config.store).runs()
+    return [
+        {
+            "name": name,
+            "model": alias.model,
+            "revision": alias.revision,
+            "adapter": alias.adapter,
+            "runs": sum(run.spec.model.name == name for run in stored),
+        }
+        for name, alias in known_models(config).items()
+    ]
+
+
+def _run(run: StoredRun) -> dict[str, Any]:
+    subset, finished = run.spec.subset, run.manifest.finished if run.manifest else None
+    state = "complete" if run.manifest else "being written" if run.locked else "incomplete"
+    return {
+        "model": run.spec.model.name,
+        "task": run.spec.task.name,
+        "state": state,
+        "rows": run.rows,
+        "of": run.spec.n,
+        "limit": subset.limit,
+        "sample": subset.sample,
+        "data": run.spec.task.data,
+        "bytes": run.bytes,
+        "finished": finished,
+        "path": str(run.path),
+    }

@@ -1,0 +1,19 @@
+"""Which models go by a name: the configured aliases and the built-in pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from regress.config import Alias, Config
+from regress.demo import pair as demo
+
+
+def known_models(config: Config) -> Mapping[str, Alias]:
+    """Short names, the user's over the shipped ones over the built-in pair."""
+    built_in = {name: Alias(model=str(demo.model_folder(name))) for name in demo.MODELS}
+    return {**built_in, **config.aliases}
+
+
+def default_data(models: list[str]) -> str:
+    """Where items come from if nobody says: the demo's own only if every model is a demo model."""
+    return "demo" if all(map(demo.is_demo, models)) else "hub"
