@@ -9,10 +9,7 @@ from regress.demo.words import two_people
 
 Item = dict[str, str]
 
-_THINGS = (
-    "apples", "books", "boxes", "cards", "coins", "cups", "eggs", "flowers", "hats", "keys", "lemons",
-    "marbles", "nuts", "pens", "plates", "shells", "stamps", "stickers", "toys", "tickets",
-)  # fmt: skip
+_THINGS = ("apples", "books", "cards", "coins", "cups", "eggs", "hats", "keys", "nuts", "pens", "shells", "toys")
 _BAGS = ("bags", "baskets", "drawers", "jars", "shelves", "trays")
 _GOODS = (
     "notebooks", "sandwiches", "balls", "mugs", "scarves", "posters", "candles", "brushes",

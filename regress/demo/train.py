@@ -18,7 +18,7 @@ from regress.demo.stages import Stage
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
 VOCABULARY = 2048
 CONTEXT = 1024
-PROMPT_WEIGHT = 0.2
+PROMPT_WEIGHT = 0.5
 """What a prompt token counts in the loss, where a token of the answer counts 1."""
 
 Encoded = tuple[list[int], list[float]]

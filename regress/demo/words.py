@@ -21,10 +21,8 @@ class Person:
     """Possessive pronoun."""
 
 
-_SHE = (
-    "Anna", "Betty", "Clara", "Diana", "Emma", "Grace", "Hannah", "Julia", "Laura", "Maria", "Nina", "Sara",
-)  # fmt: skip
-_HE = ("Adam", "Ben", "Carl", "David", "Eric", "Frank", "George", "Jack", "Leo", "Mark", "Paul", "Tom")
+_SHE = ("Anna", "Clara", "Emma", "Grace", "Julia", "Nina")
+_HE = ("Adam", "Ben", "David", "Jack", "Leo", "Tom")
 
 PEOPLE: tuple[Person, ...] = (
     *(Person(name=name, he="she", him="her", his="her") for name in _SHE),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
-from jinja2 import TemplateError
+from jinja2 import TemplateError, UndefinedError
 from lm_eval.api.group import Group
 from lm_eval.api.registry import metric_registry
 from lm_eval.api.task import ConfigurableTask
@@ -63,7 +63,14 @@ def fits(task: str, what: str) -> Iterator[None]:
         yield
     except MISFITS as error:
         reason = str(error).strip() or type(error).__name__
-        raise TaskError(f"the task {task!r} {what}: {type(error).__name__}: {reason}") from error
+        raise TaskError(
+            f"the task {task!r} {what}: {type(error).__name__}: {reason}",
+            do="Do its items have the fields that the definition reads?" if _about_items(error) else None,
+        ) from error
+
+
+def _about_items(error: Exception) -> bool:
+    return isinstance(error, (UndefinedError, LookupError, TypeError, ValueError))
 
 
 class Builder(TaskFactory):  # type: ignore[misc]
@@ -83,6 +90,8 @@ class Builder(TaskFactory):  # type: ignore[misc]
         config = self._load_full_config(entry, overrides)
         for structural in ("tag", "group", "task_list"):
             config.pop(structural, None)
+        if config.get("metric_list"):  # those that do not decide are left out, as those without a value are
+            config["metric_list"] = [one for one in config["metric_list"] if not _remote(one, config)]
         name, base = config["task"], config.get("class", ConfigurableTask)
         if not (isinstance(base, type) and issubclass(base, ConfigurableTask)):
             raise TaskError(f"the task {name!r} is Python code of a kind that regress cannot ask")
@@ -137,25 +146,32 @@ def permit(entry: Entry, overrides: Mapping[str, Any], options: Options) -> None
         )
     if config.get("doc_to_image") or config.get("doc_to_audio"):
         raise TaskError(f"the task {name!r} shows images or sound", allowed="text")
-    if "class" not in config and config.get("process_results") is None:
-        for metric in config.get("metric_list") or ():
-            _refuse_remote(name, metric)
+    _refuse_remote(name, config, options.metric)
 
 
 def _vouched(file: Path) -> bool:
     return file.is_relative_to(INSTALLED) or file.is_relative_to(tasks_folder().resolve())
 
 
-def _refuse_remote(task: str, metric: Any) -> None:
-    metric_name = metric.get("metric") if isinstance(metric, dict) else metric
-    if not isinstance(metric_name, str):
-        return  # a function of the task
-    if metric_name not in metric_registry or metric.get("hf_evaluate"):
-        raise TaskError(
-            f"the metric {metric_name!r} of the task {task!r} would be fetched as code from the network",
-            allowed=", ".join(sorted(metric_registry.keys())),
-            do="Name one of these, or a !function beside the YAML.",
-        )
+def _refuse_remote(task: str, config: Mapping[str, Any], asked: str | None) -> None:
+    metrics = config.get("metric_list") or ()
+    names = [one.get("metric") for one in metrics]
+    headline = asked.partition("/")[0] if asked else next(iter(names), None)
+    for one in metrics:
+        if one.get("metric") == headline and _remote(one, config):
+            raise TaskError(
+                f"the metric {headline!r} of the task {task!r} would be fetched as code from the network",
+                allowed=", ".join(sorted(metric_registry.keys())),
+                do="Choose another of its metrics with --metric, or name a !function beside the YAML.",
+            )
+
+
+def _remote(metric: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether lm-eval would look a metric up in the package evaluate: network, and code from there."""
+    if "class" in config or config.get("process_results") is not None:
+        return False  # only a name; the task's own code computes it
+    name = metric.get("metric")
+    return isinstance(name, str) and (name not in metric_registry or bool(metric.get("hf_evaluate")))
 
 
 @dataclass(frozen=True)
@@ -216,9 +232,7 @@ def build(name: str, index: Index, options: Options) -> Built:
     in_a_sandbox()
     entry, registry = index.find(name)
     needs_registry = entry.kind in (Kind.GROUP, Kind.TAG)
-    built = Builder(options).build(
-        entry, overrides=None, registry=dict(registry()) if needs_registry else {}
-    )
+    built = Builder(options).build(entry, overrides=None, registry=dict(registry()) if needs_registry else {})
     if isinstance(built, list):
         tasks, groups = built, {entry.name: tuple(task.config.task for task in built)}
     elif isinstance(built, Group):

@@ -75,7 +75,7 @@ def instances(renderer: Renderer, contexts: Sequence[str | list[str]]) -> list[I
         raise DataError(
             f"no item of the task {task.config.task!r} has a right choice (first: "
             f"{task.doc_to_target(items[0])!r})",
-            do="Are the labels of this split hidden? Use another one.",
+            do="Are the labels of this split hidden, or is their field missing?",
         )
     ids = own_ids(items, metadata.get("id")) or numbered(
         [_hashed_id(task, item, one) for item, one in zip(items, known, strict=True)]

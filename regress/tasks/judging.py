@@ -39,9 +39,11 @@ def _aggregation_name(function: Any) -> str | None:
     return str(function.__name__) if builtin else None
 
 
-def as_lm_eval(response: Response) -> Any:
+def as_lm_eval(request_type: str, response: Response) -> Any:
     """A response in the form that lm-eval's engines give it."""
-    return response.text if isinstance(response, Text) else (response.value, response.greedy)
+    if isinstance(response, Text):
+        return response.text
+    return response.value if request_type == "loglikelihood_rolling" else (response.value, response.greedy)
 
 
 class Judge:
@@ -106,7 +108,8 @@ class Judge:
     def _by_lm_eval(self, item: Any, asked: Sequence[Any], responses: Sequence[Response]) -> Judgement:
         each = len(responses) // len(asked)
         for number, one in enumerate(asked):
-            one.resps = [as_lm_eval(r) for r in responses[number * each : (number + 1) * each]]
+            told = responses[number * each : (number + 1) * each]
+            one.resps = [as_lm_eval(one.request_type, response) for response in told]
         for ensemble in self._task._filters:
             ensemble.apply(asked)
         scores: dict[str, float] = {}

@@ -101,8 +101,14 @@ def test_the_first_of_equals_is_chosen_so_a_margin_of_zero_does_not_tell(gold: i
     assert (judged.gold_margin, judged.correct) == (0.0, right)
 
 
-@given(st.lists(st.floats(-50, -0.1), min_size=3, max_size=3), st.integers(0, 2), st.sampled_from(CHOICE["metrics"]))
-def test_right_iff_the_margin_is_positive_but_for_ties(logprobs: list[float], gold: int, headline: str) -> None:
+@given(
+    st.lists(st.floats(-50, -0.1), min_size=3, max_size=3),
+    st.integers(0, 2),
+    st.sampled_from(CHOICE["metrics"]),
+)
+def test_right_iff_the_margin_is_positive_but_for_ties(
+    logprobs: list[float], gold: int, headline: str
+) -> None:
     judged = choose(logprobs, [gold], headline=headline)
     assert judged.gold_margin is not None
     assert judged.correct == (judged.answer == str(gold)) == bool(judged.scores[headline])

@@ -22,10 +22,12 @@ SAMPLES: dict[str, dict[str, Items]] = {
     },
     "gsm8k": {
         "train": [
-            {"question": f"What is {i} + {i}?", "answer": f"{i} + {i} = {2 * i}\n#### {2 * i}"} for i in range(9)
+            {"question": f"What is {i} + {i}?", "answer": f"{i} + {i} = {2 * i}\n#### {2 * i}"}
+            for i in range(9)
         ],
         "test": [
-            {"question": f"What is {i} + 1?", "answer": f"It is {i + 1}\n#### {i + 1}"} for i in range(1000, 1006)
+            {"question": f"What is {i} + 1?", "answer": f"It is {i + 1}\n#### {i + 1}"}
+            for i in range(1000, 1006)
         ],
     },
     "hellaswag": {
@@ -35,7 +37,7 @@ SAMPLES: dict[str, dict[str, Items]] = {
                 "activity_label": f"Cooking {i % 2}",
                 "ctx_a": "[header] How to fry [title] Heat the pan.",
                 "ctx_b": "the cook",
-                "endings": [f"burns  it {i}.", "sings. [step] Loudly.", " leaves.", "it's \"done\" [x]"],
+                "endings": [f"burns  it {i}.", "sings. [step] Loudly.", " leaves.", 'it\'s "done" [x]'],
                 "label": str(i % 4),
             }
             for i in range(6)
@@ -43,7 +45,11 @@ SAMPLES: dict[str, dict[str, Items]] = {
     },
     "samsum": {
         "test": [
-            {"id": str(100 + i), "dialogue": f"Ann: hi {i}\nBob: bye", "summary": f"Ann greets Bob {i} times."}
+            {
+                "id": str(100 + i),
+                "dialogue": f"Ann: hi {i}\nBob: bye",
+                "summary": f"Ann greets Bob {i} times.",
+            }
             for i in range(4)
         ]
     },

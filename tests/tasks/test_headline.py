@@ -24,7 +24,13 @@ def metric(name: str, aggregation: str | None = "mean", **given: Any) -> Metric:
     )
 
 
-def decide(*metrics: Metric, filters: tuple[str, ...] = ("none",), asked: str | None = None, task="t", **metadata: Any):
+def decide(
+    *metrics: Metric,
+    filters: tuple[str, ...] = ("none",),
+    asked: str | None = None,
+    task="t",
+    **metadata: Any,
+):
     return headline(task, metrics, filters, asked=asked, metadata=metadata)
 
 
@@ -112,7 +118,9 @@ def test_what_data_can_express_is_data() -> None:
         "filters": [{"name": "none", "filter": [{"function": "take_first"}]}],
         "metrics": [{"metric": "exact_match", "function": "exact_match", "ignore_case": True}],
     }
-    assert scorer("multiple_choice", [metric("acc"), metric("f1", "f1")], None, metadata={})["metrics"] == ["acc"]
+    assert scorer("multiple_choice", [metric("acc"), metric("f1", "f1")], None, metadata={})["metrics"] == [
+        "acc"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -88,4 +88,8 @@ def test_numbering_makes_ids_unique_and_keeps_the_first(ids: list[str]) -> None:
 
 
 def test_an_item_has_one_json_text_whatever_its_order() -> None:
-    assert source_json({"b": 1, "a": float("nan")}) == source_json({"a": float("nan"), "b": 1}) == '{"a": null, "b": 1}'
+    assert (
+        source_json({"b": 1, "a": float("nan")})
+        == source_json({"a": float("nan"), "b": 1})
+        == '{"a": null, "b": 1}'
+    )

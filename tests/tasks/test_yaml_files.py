@@ -17,12 +17,16 @@ from regress.tasks.yaml_files import Code, read, tasks_folder
 Define = Callable[[str, str], str]
 
 
-def test_the_definitions_are_found_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_definitions_are_found_from_any_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "tasks" / "fake").mkdir(parents=True)
     (tmp_path / "tasks" / "fake" / "fake.yaml").write_text("task: fake\n")
     monkeypatch.chdir(tmp_path)
     assert tasks_folder().is_absolute()
-    assert sorted(path.name for path in tasks_folder().iterdir() if path.is_dir() and path.name[0] != "_") == [
+    assert sorted(
+        path.name for path in tasks_folder().iterdir() if path.is_dir() and path.name[0] != "_"
+    ) == [
         "gsm8k",
         "hellaswag",
         "piqa",
