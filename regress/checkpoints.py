@@ -107,6 +107,7 @@ def resolve(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False)
     adapter_folder = None
     if adapter:
         adapter_folder, adapter, _ = _locate(adapter, None, aliases, allow_bin=False)
+    source = alias.shown if alias and alias.shown else source
     return _inspect(name, source, folder, revision, adapter, adapter_folder, allow_bin=allow_bin)
 
 

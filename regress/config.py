@@ -38,6 +38,8 @@ class Alias:
     """PEFT adapter to put on it: hub id or folder."""
     allow_bin: bool = False
     """Read `.bin` weights (with `weights_only=True`) where there are no safetensors."""
+    shown: str | None = None
+    """What reports call the source instead of `model`; null to show `model`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,7 @@ def models(*, store: str | Path | None = None) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "model": alias.model,
+            "model": alias.shown or alias.model,
             "revision": alias.revision,
             "adapter": alias.adapter,
             "runs": sum(run.spec.model.name == name for run in stored),

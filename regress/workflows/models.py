@@ -10,7 +10,7 @@ from regress.demo import pair as demo
 
 def known_models(config: Config) -> Mapping[str, Alias]:
     """Short names, the user's over the shipped ones over the built-in pair."""
-    built_in = {name: Alias(model=str(demo.model_folder(name))) for name in demo.MODELS}
+    built_in = {name: Alias(model=str(demo.model_folder(name)), shown="built in") for name in demo.MODELS}
     return {**built_in, **config.aliases}
 
 
