@@ -10,16 +10,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from regress.errors import RegressError
 
-BUG, INTERRUPTED = 70, 130
+FAILED, BUG, INTERRUPTED = 2, 70, 130
+
+# what a disk or its owner refuses is no bug of ours
+_DISK = {
+    getattr(errno, name)
+    for name in ("EACCES", "EDQUOT", "EISDIR", "ENAMETOOLONG", "ENOSPC", "ENOTDIR", "EPERM", "EROFS")
+    if hasattr(errno, name)
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,26 +37,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    patient: Any = [Patient(sys.stdout), Patient(sys.stderr)]
+    with contextlib.redirect_stdout(patient[0]), contextlib.redirect_stderr(patient[1]):
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         from regress import cli
 
-        code = cli.run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-        return code
+        return cli.run(arguments)
+    except SystemExit as stop:  # argparse, after --help and --version
+        return int(stop.code or 0)
     except RegressError as error:
-        print(f"regress: {error}", file=sys.stderr)
+        _say(f"regress: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nregress: interrupted. What was answered is stored.", file=sys.stderr)
-        print("The same command goes on from there.", file=sys.stderr)
+        _say("\nregress: interrupted. What was answered is stored.\nThe same command goes on from there.")
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; not our failure
-        return 0
     except Exception as error:  # noqa: BLE001  (the one place that may catch everything: exit code 70)
-        print(f"regress: this is a bug in regress: {type(error).__name__}: {error}", file=sys.stderr)
-        print(f"The traceback is in {_keep_traceback()}; please report it.", file=sys.stderr)
+        if isinstance(error, OSError) and error.errno in _DISK:
+            _say(f"regress: {error.strerror}: {error.filename or 'this disk'}. What was answered is stored.")
+            return FAILED
+        _say(f"regress: this is a bug in regress: {type(error).__name__}: {error}")
+        _say(f"The traceback is in {_keep_traceback()}; please report it.")
         return BUG
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+class Patient:
+    """A stream whose reader may go away (`| head`): no failure, and no reason to give another exit code."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, as long as somebody reads."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._give_up()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, as long as somebody reads."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
 
 def _keep_traceback() -> str:

@@ -8,10 +8,21 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from regress.errors import UsageError
-from regress.options import add_engine, add_questions, add_sided, add_store, settings, side_settings
+from regress.options import (
+    Parser,
+    add_engine,
+    add_questions,
+    add_sided,
+    add_store,
+    one_of,
+    settings,
+    side_settings,
+    whole,
+)
 
 NARROW, WIDE = 80, 140
 
@@ -19,15 +30,17 @@ NARROW, WIDE = 80, 140
 def run(arguments: Sequence[str]) -> int:
     """Parse `arguments`, do what they say, and return the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, left_over = parser.parse_known_args(arguments)
+    if left_over:
+        getattr(options, "parser", parser).refuse(left_over[0])
     if not hasattr(options, "command"):
-        parser.print_help()
+        parser.print_help(sys.stderr)
         return 2
     return int(options.command(options))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="regress",
         description="What did this model update break? Pairs two models' answers and finds the flips.",
         epilog="Exit codes: 0 done, 1 verdict against the new model, 2 could not do it, 3 undecided, "
@@ -78,17 +91,17 @@ def _add_compare(commands: Any) -> None:
         metavar="WHAT",
         action="append",
         default=[],
-        choices=["prompts", "task", "scorer"],
-        help="compare although prompts, task or scorer differ: a comparison of settings, not of models",
+        type=one_of("prompts", "task", "scorer"),
+        help="prompts, task, scorer: compare although these differ: a comparison of settings, not of models",
     )
     output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")
     output.add_argument(
-        "--worst", metavar="N", type=int, default=3, help="worst flips shown a task (default: 3)"
+        "--worst", metavar="N", type=whole, default=3, help="worst flips shown a task (default: 3)"
     )
     output.add_argument("--wide", action="store_true", help=f"more columns, {WIDE} characters wide")
     output.add_argument("--json", action="store_true", help="print comparison.json instead of the table")
     output.add_argument("--with-text", action="store_true", help="let the written reports carry outputs")
-    parser.set_defaults(command=_compare)
+    parser.set_defaults(command=_compare, parser=parser)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -139,7 +152,7 @@ def _add_evaluate(commands: Any) -> None:
     add_questions(parser)
     add_engine(parser)
     parser.add_argument("--json", action="store_true", help="print the runs' folders as JSON")
-    parser.set_defaults(command=_evaluate)
+    parser.set_defaults(command=_evaluate, parser=parser)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -162,15 +175,16 @@ def _add_runs(commands: Any) -> None:
     parser = commands.add_parser("runs", help="list stored runs; `regress runs rm` deletes some")
     add_store(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=_runs)
+    parser.set_defaults(command=_runs, parser=parser)
     verbs = parser.add_subparsers(metavar="rm")
     remove = verbs.add_parser("rm", help="delete runs", description="Deletes runs, after asking.")
     remove.add_argument(
         "run", metavar="RUN", nargs="+", help="label, label/task, label/task@fingerprint, or folder"
     )
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    add_store(remove)
-    remove.set_defaults(command=_remove_runs)
+    # of a nested parser, a default would win over what was given before `rm`
+    add_store(remove, default=argparse.SUPPRESS)
+    remove.set_defaults(command=_remove_runs, parser=remove)
 
 
 def _runs(options: argparse.Namespace) -> int:
@@ -180,7 +194,8 @@ def _runs(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(rows)
     elif not rows:
-        print("No runs are stored yet; `regress evaluate` and `regress compare` make them.")
+        folder = inventory.store_folder(store=options.store)
+        print(f"No runs are stored in {folder} yet; `regress evaluate` and `regress compare` make them.")
     else:
         from regress.views.inventory import runs_table
 
@@ -191,27 +206,30 @@ def _runs(options: argparse.Namespace) -> int:
 def _remove_runs(options: argparse.Namespace) -> int:
     from regress.workflows import inventory
 
-    for selector in options.run:
-        doomed = inventory.select_runs(selector, store=options.store)
-        if not options.yes and not _agreed(f"Delete {', '.join(map(str, doomed))}?"):
-            print("Nothing was deleted.")
-            return 0
-        for path in inventory.remove_runs(selector, store=options.store):
-            print(f"deleted {path}")
+    named = [inventory.select_runs(selector, store=options.store) for selector in options.run]
+    doomed = list(dict.fromkeys(path for paths in named for path in paths))
+    if not options.yes and not _agreed_to_delete(doomed):
+        print("Nothing was deleted.")
+        return 0
+    for path in doomed:
+        inventory.remove_run(path, store=options.store)
+        print(f"deleted {path}")
     return 0
 
 
-def _agreed(question: str) -> bool:
+def _agreed_to_delete(doomed: Sequence[Path]) -> bool:
     if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask before deleting", do="Say --yes.")
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        more = f" and {len(doomed) - 1} more" if len(doomed) > 1 else ""
+        raise UsageError(f"nobody is at the terminal to agree to delete {doomed[0]}{more}", do="Say --yes.")
+    listed = "\n".join(f"  {path}" for path in doomed)
+    return input(f"{listed}\nDelete? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _add_models(commands: Any) -> None:
     parser = commands.add_parser("models", help="list the short names of models")
     add_store(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=_models)
+    parser.set_defaults(command=_models, parser=parser)
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -230,7 +248,7 @@ def _add_tasks(commands: Any) -> None:
     parser = commands.add_parser("tasks", help="list tasks")
     parser.add_argument("--all", action="store_true", help="also those of the installed lm-eval (slow)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(command=_tasks)
+    parser.set_defaults(command=_tasks, parser=parser)
 
 
 def _tasks(options: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ class RegressError(Exception):
 
 
 def _stop(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?", ")")) else sentence + "."
+    return sentence if sentence.endswith((".", "!", "?")) else sentence + "."
 
 
 class UsageError(RegressError):

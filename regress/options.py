@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from regress.errors import UnknownName, UsageError
 
 # options that may differ between the two sides of a comparison
 SIDED = (
@@ -20,16 +24,65 @@ SIDED = (
 )
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses as the rest of regress does: one sentence, the nearest name, and no page of usage."""
+
+    def __init__(self, **arguments: Any) -> None:
+        # an abbreviation would mean something else as soon as another option begins alike
+        super().__init__(**{"allow_abbrev": False, **arguments})
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse with what it cannot parse."""
+        raise UsageError(message.removeprefix("argument "), do=f"`{self.prog} --help` says more.")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Only commands have choices; argparse would list them and name none."""
+        if action.choices is not None and value not in action.choices:
+            raise UnknownName("command", value, action.choices, do=f"`{self.prog} --help` says more.")
+
+    def refuse(self, word: str) -> NoReturn:
+        """Say why `word` was left over."""
+        option, known = word.partition("=")[0], list(self._option_string_actions)
+        if not word.startswith("-"):
+            raise UsageError(f"{word!r} is one argument too many", do=f"`{self.prog} --help` says more.")
+        if option in known:
+            raise UsageError(f"{option} stands before the command", do="Options come after it.")
+        raise UnknownName("option", option, known, do=f"`{self.prog} --help` lists them.")
+
+
+def whole(text: str) -> int:
+    """A whole number, for argparse."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """One of these words, for argparse."""
+
+    def checked(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
+        return text
+
+    return checked
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in map(str.strip, text.split(",")) if name]
+
+
 def _engine_args(text: str) -> dict[str, Any]:
     """`k=v,…`, or a JSON object where values hold commas."""
     if text.startswith("{"):
         try:
             return dict(json.loads(text))
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"not a JSON object ({error})") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object ({error})") from None
     pairs = [piece.partition("=") for piece in text.split(",") if piece]
     if any(not sign for _, sign, _ in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is not k=v,k=v")
+        raise argparse.ArgumentTypeError(f"{text!r} is not k=v,k=v nor a JSON object")
     return {name.strip(): _value(value) for name, _, value in pairs}
 
 
@@ -39,9 +92,10 @@ def _value(text: str) -> Any:
         return words[text.lower()]
     for number in (int, float):
         try:
-            return number(text)
+            value = number(text)
         except ValueError:
             continue
+        return value if math.isfinite(value) else text
     return text
 
 
@@ -50,18 +104,21 @@ _TYPES: dict[str, dict[str, Any]] = {
     "engine_args": {"type": _engine_args},
     "dtype": {},
     "device": {},
-    "batch_size": {"type": int},
-    "max_gen_toks": {"type": int},
-    "num_fewshot": {"type": int},
+    "batch_size": {"type": whole},
+    "max_gen_toks": {"type": whole},
+    "num_fewshot": {"type": whole},
     "chat_template": {},
     "system": {},
 }
 
 
-def add_store(parser: argparse.ArgumentParser) -> None:
+def add_store(parser: argparse.ArgumentParser, **options: Any) -> None:
     """Where runs lie."""
     parser.add_argument(
-        "--store", metavar="DIR", help="folder of runs (default: $REGRESS_STORE, else reports/runs)"
+        "--store",
+        metavar="DIR",
+        **options,
+        help="folder of runs (default: $REGRESS_STORE, else reports/runs)",
     )
 
 
@@ -79,23 +136,27 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
     """What is asked: tasks, items, shots."""
     group = parser.add_argument_group("what is asked")
     group.add_argument(
-        "--tasks", metavar="T,…", help="task names, groups, YAML paths (default: gsm8k,samsum,piqa,hellaswag)"
+        "--tasks",
+        metavar="T,…",
+        type=_names,
+        help="task names, groups, YAML paths (default: gsm8k,samsum,piqa,hellaswag)",
     )
     group.add_argument(
         "--data",
         metavar="WHERE",
         help="hub, demo, or a folder of <task>/<split>.jsonl (default: demo for demo models only, else hub)",
     )
-    group.add_argument("--limit", metavar="N", type=int, help="only the first N items, as lm-eval does")
-    group.add_argument("--sample", metavar="N", type=int, help="N items drawn by --seed")
+    group.add_argument("--limit", metavar="N", type=whole, help="only the first N items, as lm-eval does")
+    group.add_argument("--sample", metavar="N", type=whole, help="N items drawn by --seed")
     group.add_argument(
-        "--seed", metavar="N", type=int, help="seed of --sample and of sampled generation (1234)"
+        "--seed", metavar="N", type=whole, help="seed of --sample and of sampled generation (1234)"
     )
-    group.add_argument("--num-fewshot", metavar="N", type=int, help="worked examples (default: the task's)")
+    group.add_argument("--num-fewshot", metavar="N", type=whole, help="worked examples (default: the task's)")
     group.add_argument(
         "--fewshot",
-        choices=["fixed", "lm-eval"],
-        help="the same first examples for every item, or lm-eval's sampler (default: the task's)",
+        metavar="HOW",
+        type=one_of("fixed", "lm-eval"),
+        help="fixed (the same first examples for every item) or lm-eval (its sampler) (default: the task's)",
     )
     group.add_argument("--metric", metavar="NAME", help="headline metric (default: the task's)")
     group.add_argument(
@@ -123,9 +184,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: a GPU if there is one)"
     )
-    group.add_argument("--batch-size", metavar="N", type=int, help="requests that run together (8)")
+    group.add_argument("--batch-size", metavar="N", type=whole, help="requests that run together (8)")
     group.add_argument(
-        "--max-gen-toks", metavar="N", type=int, help="longest generated answer (default: the task's)"
+        "--max-gen-toks", metavar="N", type=whole, help="longest generated answer (default: the task's)"
     )
     group.add_argument(
         "--chat-template", metavar="NAME", help="none (default), auto, or one of the tokenizer's templates"
@@ -140,7 +201,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-bin", action="store_true", default=None, help="read .bin weights, with weights_only=True"
     )
-    group.add_argument("--chunk-size", metavar="N", type=int, help="instances a stored part holds (128)")
+    group.add_argument("--chunk-size", metavar="N", type=whole, help="instances a stored part holds (128)")
     group.add_argument(
         "--no-text",
         dest="text",

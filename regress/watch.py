@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,18 +19,18 @@ SECONDS_BETWEEN_LINES = 10.0
 @contextmanager
 def watch(stream: TextIO) -> Iterator[Callable[[Event], None]]:
     """A callback that draws what a workflow tells on `stream`."""
-    if not stream.isatty():
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield _Lines(stream)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),  # rich's own needs a second chunk before it says anything
     )
     with Progress(*columns, console=Console(file=stream), refresh_per_second=4) as bars:
         yield _Bars(bars)
@@ -50,12 +51,13 @@ class _Bars:
         match event:
             case Started(model=model, task=task, done=done, total=total):
                 name = escape(f"{model} · {task}")
-                bar = self._bars.add_task(name, total=total, completed=done, rate="")
+                bar = self._bars.add_task(name, total=total, completed=done, rate="", left="")
                 self._current[model, task] = bar
                 self._pace.start(done)
             case Advanced(model=model, task=task, done=done):
                 bar = TaskID(self._current[model, task])
-                self._bars.update(bar, completed=done, rate=self._pace.rate(done))
+                rate, left = self._pace.rate(done), self._pace.left(done, event.total)
+                self._bars.update(bar, completed=done, rate=rate, left=left if done < event.total else "")
             case Finished():
                 pass
             case Reused() | Remark():

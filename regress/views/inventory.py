@@ -29,7 +29,11 @@ def runs_table(rows: Rows, *, width: int | None = 80) -> str:
         ],
         width=width,
     )
-    broken = [f"cannot be read: {row['path']}: {row['why']}" for row in rows if row["state"] == "unreadable"]
+    broken = [
+        f"cannot be read: {row['why'] if row['path'] in row['why'] else row['path'] + ': ' + row['why']}"
+        for row in rows
+        if row["state"] == "unreadable"
+    ]
     return "\n".join([lines, *broken])
 
 

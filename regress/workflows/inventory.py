@@ -19,27 +19,34 @@ def runs(*, store: str | Path | None = None) -> list[dict[str, Any]]:
     return rows
 
 
-def remove_runs(selector: str, *, store: str | Path | None = None) -> list[Path]:
-    """Delete the runs that `selector` names, and return their folders.
+def store_folder(*, store: str | Path | None = None) -> Path:
+    """The folder of runs that is in force."""
+    return load_config(store=store).store
+
+
+def remove_run(path: Path, *, store: str | Path | None = None) -> None:
+    """Delete the run in the folder `path`.
 
     Raises:
-        UnknownName: If nothing fits.
-        LockedRun: If one of them is being written; those before it are gone.
+        LockedRun: If it is being written.
     """
-    held = Store(load_config(store=store).store)
-    doomed = select_runs(selector, store=store)
-    for path in doomed:
-        held.remove(path)
-    return doomed
+    Store(store_folder(store=store)).remove(path)
 
 
 def select_runs(selector: str, *, store: str | Path | None = None) -> list[Path]:
     """Folders of the runs that `selector` names: `label`, `label/task`, `label/task@fp`, or a folder.
 
+    A run that cannot be read is named by its folder alone, here or in the store.
+
     Raises:
         UnknownName: If nothing fits.
     """
-    return [run.path for run in find_runs(Store(load_config(store=store).store), selector)]
+    held = Store(store_folder(store=store))
+    broken = [path for path, _ in held.unreadable()]
+    named = {Path(selector).resolve(), (held.root / selector).resolve()}
+    if fitting := [path for path in broken if path.resolve() in named]:
+        return fitting
+    return [run.path for run in find_runs(held, selector)]
 
 
 def tasks(*, everything: bool = False) -> list[dict[str, Any]]:
