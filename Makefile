@@ -33,7 +33,7 @@ test-all: setup  ## every test, the slow ones too
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
 
 check: setup lint types contracts  ## what CI runs: lint, types, import contracts, tests
-	$(MAKE) test
+	@$(MAKE) --no-print-directory test
 
 lint: setup
 	$(BIN)/ruff check .

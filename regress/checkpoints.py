@@ -7,6 +7,7 @@ by path, size and modification time.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regress import hub
 from regress.config import Alias
 from regress.errors import ModelError, UnknownName
 from regress.identity import canonical_json, file_hash, sequence_hash, text_hash
@@ -111,6 +113,27 @@ def resolve(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False)
     return _inspect(name, source, folder, revision, adapter, adapter_folder, allow_bin=allow_bin)
 
 
+def check(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -> None:
+    """Raise what `resolve` would raise, as far as that can be said without fetching anything."""
+    base, adapter = _split_adapter(name, aliases)
+    alias = aliases.get(base)
+    allow_bin = allow_bin or bool(alias and alias.allow_bin)
+    repository, revision = _named(alias.model if alias else base, alias.revision if alias else None, aliases)
+    if revision is _LOCAL:
+        folder = Path(repository).expanduser()
+        read_config(folder)
+        _weight_files(folder, allow_bin=allow_bin)
+        _tokenizer_hash(folder)
+    else:
+        hub.check_model(repository, revision, allow_bin=allow_bin)
+    if adapter := adapter or (alias.adapter if alias else None):
+        repository, revision = _named(adapter, None, aliases)
+        if revision is _LOCAL:
+            _adapter_files(Path(repository).expanduser())
+        else:
+            hub.check_model(repository, revision, allow_bin=False)
+
+
 def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
     """The files of a model that lies in local folders, without fetching or reading any; else null.
 
@@ -135,12 +158,14 @@ def _split_adapter(name: str, aliases: Mapping[str, Alias]) -> tuple[str, str | 
     return base, adapter
 
 
-def _locate(
-    source: str, revision: str | None, aliases: Mapping[str, Alias], *, allow_bin: bool
-) -> tuple[Path, str, str | None]:
+_LOCAL = "local"
+
+
+def _named(source: str, revision: str | None, aliases: Mapping[str, Alias]) -> tuple[str, str | None]:
+    """What a source names: a folder and `_LOCAL`, or a hub repository and the revision asked for."""
     folder = Path(source).expanduser()
     if folder.is_dir():
-        return folder, source, None
+        return source, _LOCAL
     if folder.is_file():
         raise ModelError(f"{source} is a file", allowed="a folder with config.json and weights")
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
@@ -149,17 +174,20 @@ def _locate(
     repository, _, given = source.partition("@")
     if not _HUB_ID.fullmatch(repository) or ("/" not in repository and _nearest(repository, aliases)):
         raise UnknownName("model", source, aliases, do="`regress models` lists the short names.")
-    from regress import hub  # only a name that is not local needs the hub's client
+    return repository, given or revision
 
-    path, commit = hub.fetch_model(
-        repository, given or revision, small_files=SMALL_FILES, allow_bin=allow_bin
-    )
+
+def _locate(
+    source: str, revision: str | None, aliases: Mapping[str, Alias], *, allow_bin: bool
+) -> tuple[Path, str, str | None]:
+    repository, asked = _named(source, revision, aliases)
+    if asked is _LOCAL:
+        return Path(repository).expanduser(), repository, None
+    path, commit = hub.fetch_model(repository, asked, small_files=SMALL_FILES, allow_bin=allow_bin)
     return path, repository, commit
 
 
 def _nearest(name: str, known: Iterable[str]) -> bool:
-    import difflib
-
     return bool(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6))
 
 
@@ -206,7 +234,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise ModelError(
             f"{folder} has no {CONFIG}",
-            allowed="a folder in the Hugging Face layout",
+            allowed="a model in the Hugging Face layout, or a folder of stored runs",
             do="Save the model with `save_pretrained`.",
         )
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import os
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,53 @@ _REACH = (
     "Connect and try again, set HF_ENDPOINT to a mirror, or name a local folder; "
     "with HF_HUB_OFFLINE=1 only what the cache holds is used."
 )
+
+
+def check_model(repository: str, revision: str | None, *, allow_bin: bool) -> None:
+    """Ask whether a model could be fetched, without fetching it; says nothing where the hub is not asked.
+
+    Raises:
+        HubError: If the hub cannot be reached, or the repository is gated.
+        UnknownName: If it has no such repository or revision.
+        ModelError: If the repository holds no weights that may be read.
+    """
+    constants = _constants(repository)
+    if constants.HF_HUB_OFFLINE:
+        return
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    info = _translated(repository, revision, lambda: _info(repository, revision))
+    _weight_patterns(info, repository, allow_bin=allow_bin)
+    if info.gated:
+        url = hf_hub_url(repository, info.siblings[0].rfilename, revision=info.sha)
+        _translated(repository, revision, lambda: get_hf_file_metadata(url, timeout=20))
+
+
+def offline_if_unreachable() -> bool:
+    """Where the hub does not answer, use the cache for the rest of this process; returns whether it does not.
+
+    Its clients would retry every file for 23 seconds before they say so.
+    """
+    constants = _constants("a data set")
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urllib.request.urlopen(urllib.request.Request(constants.ENDPOINT, method="HEAD"), timeout=10):
+            return False
+    except urllib.error.HTTPError:
+        return False  # it answered
+    except (OSError, ValueError):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # for libraries that are not imported yet
+        constants.HF_HUB_OFFLINE = True
+        return True
+
+
+def _constants(wanted: str) -> Any:
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        raise MissingExtra(f"fetching {wanted} from the hub", "models", "huggingface_hub") from None
+    return constants
 
 
 def fetch_model(
@@ -41,10 +91,9 @@ def fetch_model(
         UnknownName: If it has no such repository or revision.
         ModelError: If the repository holds no weights that may be read.
     """
-    try:
-        from huggingface_hub import constants, snapshot_download
-    except ImportError:
-        raise MissingExtra(f"fetching {repository} from the hub", "models", "huggingface_hub") from None
+    constants = _constants(repository)
+    from huggingface_hub import snapshot_download
+
     wanted = [*small_files, ADAPTER_CONFIG, *CODE]
     if constants.HF_HUB_OFFLINE:
         patterns = [*wanted, *SAFETENSORS, *(PICKLED if allow_bin else ())]

@@ -134,8 +134,12 @@ def file_hash(path: str | Path) -> str:
 
 
 def task_fingerprint(task: TaskSpec) -> str:
-    """Hash of everything in a task's spec that changes a prompt, a target or a judgement."""
+    """Hash of everything in a task's spec that changes a prompt, a target or a judgement.
+
+    Of the data source its revision is left out: the items' own hash says more, and is known offline.
+    """
     fields = plain(task)
+    fields["data"] = task.data.partition("@")[0]
     for recorded in ("description", "fingerprint"):
         fields.pop(recorded)
     return fingerprint(fields)

@@ -6,7 +6,10 @@ a run is `make_run(make_choices("AAB", gold="AAA"))`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -123,3 +126,65 @@ make_choices = _fixture("make_choices", _choices)
 make_scores = _fixture("make_scores", _scores)
 make_run = _fixture("make_run", _run)
 make_instances = _fixture("make_instances", _instances)
+
+
+# ── the door: the command line in this process, in a small world of its own ──────────────────────
+
+
+def _answers(right: set[int]) -> list[dict[str, Any]]:
+    """A scripted model's table for the small world: right on the items at these positions."""
+    rows: list[dict[str, Any]] = []
+    for i in range(8):
+        for place, solution in enumerate(("twist", "smash")):
+            chosen = (place == i % 2) == (i in right)
+            row = {"match": f"open jar {i}", "continuation": f" {solution} it {i}"}
+            rows.append(row | {"logprob": -1.0 if chosen else -2.0})
+    sums = [(f"What is {1000 + i} + 1?", 1001 + i if i in right else 7) for i in range(6)]
+    return rows + [{"match": question, "text": f" #### {answer}"} for question, answer in sums]
+
+
+def _write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with `data/` (8 PIQA and 6 GSM8K items) and scripted models {old,new}.jsonl."""
+    sums = [{"question": f"What is {i} + {i}?", "answer": f"#### {2 * i}"} for i in range(5)]
+    asked = [{"question": f"What is {i} + 1?", "answer": f"#### {i + 1}"} for i in range(1000, 1006)]
+    goals = [
+        {"goal": f"open jar {i}", "sol1": f"twist it {i}", "sol2": f"smash it {i}", "label": i % 2}
+        for i in range(8)
+    ]
+    _write_lines(tmp_path / "data/piqa/validation.jsonl", goals)
+    _write_lines(tmp_path / "data/gsm8k/train.jsonl", sums)
+    _write_lines(tmp_path / "data/gsm8k/test.jsonl", asked)
+    _write_lines(tmp_path / "old.jsonl", _answers({0, 1, 2, 3, 5}))
+    _write_lines(tmp_path / "new.jsonl", _answers({0, 1, 4, 5, 6}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REGRESS_STORE", raising=False)
+    return tmp_path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs the command line in this process: `command("runs", "--json").out`."""
+    from regress.__main__ import main
+
+    def call(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return call

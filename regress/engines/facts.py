@@ -45,14 +45,18 @@ class GenerationFacts:
 
 
 class _NanWatch(LogitsProcessor):  # type: ignore[misc]
-    """Notes the rows whose logits were ever nan; changes nothing."""
+    """Notes the rows whose logits were ever nan or infinite; changes only those.
+
+    Such a row has no answer whatever is written on, and sampling from it would end the whole batch.
+    """
 
     def __init__(self, rows: int) -> None:
         self.broken = torch.zeros(rows, dtype=torch.bool)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        self.broken |= scores.isnan().any(dim=-1).cpu()
-        return scores
+        broken = (scores.isnan() | scores.isposinf()).any(dim=-1)
+        self.broken |= broken.cpu()
+        return scores.masked_fill(broken[:, None], 0.0)
 
 
 class TellingHFLM(HFLM):  # type: ignore[misc]

@@ -32,6 +32,7 @@ from regress.types import (
 NUMERICAL_LIBRARIES = ("lm_eval", "transformers", "torch")
 RECORDED_LIBRARIES = ("accelerate", "datasets", "numpy", "peft", "tokenizers")
 NAN = "the model's logits are nan"
+NO_TOKEN = "the continuation has no token of its own"
 
 
 class HarnessEngine:
@@ -70,7 +71,7 @@ class HarnessEngine:
         asked = task.generation.get("max_gen_toks")
         if asked is not None and (used := self._fitting(asked)) != asked:
             settings["max_gen_toks_reduced"] = {"asked": asked, "used": used}
-        if task.generation.get("do_sample"):
+        if _sampled(task.generation):
             settings["seed"] = self._seed
         return EngineSpec(
             name=self._name,
@@ -153,7 +154,7 @@ class HarnessEngine:
             "until": list(asked.until),
             "max_gen_toks": self._fitting(asked.max_tokens),
         }
-        if asked.options.get("do_sample"):
+        if _sampled(asked.options):
             _seed_everything(self._seed, batch)
         facts = getattr(lm, "generation_facts", None)
         if facts is not None:
@@ -179,6 +180,13 @@ class HarnessEngine:
 
 
 def _loglikelihood(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
+    asked = [request for request in batch if request.continuation]  # lm-eval trips over an empty one
+    scored = iter(_scored(lm, asked)) if asked else iter(())
+    nothing = Logprob(value=math.nan, error=NO_TOKEN)
+    return [next(scored) if request.continuation else nothing for request in batch]
+
+
+def _scored(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
     facts = getattr(lm, "likelihood_facts", None)
     if facts is not None:
         facts.clear()
@@ -228,6 +236,12 @@ def _answered(response: Response | None) -> Response:
     if response is None:
         raise EngineError("lm-eval left a request without an answer", do="Please report this.")
     return response
+
+
+def _sampled(options: Mapping[str, Any]) -> bool:
+    """Whether lm-eval samples: said so, or a temperature above 0 where nothing is said."""
+    said = options.get("do_sample")
+    return bool(said) if said is not None else float(options.get("temperature") or 0.0) > 0.0
 
 
 def _seed_everything(seed: int, batch: Sequence[Generation]) -> None:

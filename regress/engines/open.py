@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regress.checkpoints import Checkpoint, resolve
+from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
 from regress.engines.base import Chat, Engine
 from regress.engines.harness import HarnessEngine, hidden_settings
@@ -24,6 +24,22 @@ _DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
 
 
+def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> None:
+    """Raise what `open_engine` would raise, as far as that can be said without fetching anything.
+
+    Asked of both models before either runs, so that a slip in the second name does not cost hours.
+    """
+    if settings.engine == "scripted":
+        open_table(name)
+        return
+    _require_engine(settings.engine)
+    _device(settings.device)
+    if settings.dtype is not None:
+        _known_dtype(settings.dtype)
+    if settings.engine in LOADS_CHECKPOINTS:
+        check(name, aliases, allow_bin=settings.allow_bin)
+
+
 def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> Engine:
     """Build the engine that runs the model called `name`; its weights are loaded at the first answer.
 
@@ -34,21 +50,25 @@ def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> 
     """
     if settings.engine == "scripted":
         return open_table(name)
-    try:
-        from lm_eval.models import MODEL_MAPPING
-    except ImportError:
-        raise MissingExtra("running a model", "models", "lm-eval") from None
-    if settings.engine not in MODEL_MAPPING:
-        raise UnknownName("engine", settings.engine, [*MODEL_MAPPING, "scripted"])
+    _require_engine(settings.engine)
     _hush()
     if settings.engine in LOADS_CHECKPOINTS:
         return _open_checkpoint(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
     return _open_remote(name, settings)
 
 
+def _require_engine(name: str) -> None:
+    try:
+        from lm_eval.models import MODEL_MAPPING
+    except ImportError:
+        raise MissingExtra("running a model", "models", "lm-eval") from None
+    if name not in MODEL_MAPPING:
+        raise UnknownName("engine", name, [*MODEL_MAPPING, "scripted"])
+
+
 def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
     device = _device(settings.device)
-    dtype = _dtype(settings.dtype, checkpoint)
+    dtype = _known_dtype(settings.dtype or checkpoint.dtype)
     tokenizer = _tokenizer(checkpoint, settings)
     template, template_name = _template(tokenizer, settings.chat_template)
     model = ModelSpec(
@@ -222,8 +242,8 @@ def _chat(tokenizer: Any, template: str | None) -> Chat | None:
     return render
 
 
-def _dtype(wanted: str | None, checkpoint: Checkpoint) -> str:
-    name = (wanted or checkpoint.dtype).removeprefix("torch.")
+def _known_dtype(name: str) -> str:
+    name = name.removeprefix("torch.")
     name = _SHORT.get(name, name)
     if name not in _DTYPE_BYTES:
         raise UnknownName("dtype", name, _DTYPE_BYTES)

@@ -83,8 +83,8 @@ def is_locked(folder: Path) -> bool:
     """Whether some process is writing the run in `folder` now."""
     path = folder / LOCK
     try:
-        with open(path, "r+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(path, encoding="utf-8") as file:  # for reading: a listing may not be allowed to write
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -2,7 +2,7 @@
 
     spec.json            first: everything that is keyed; its hash names the folder
     lock                 while somebody writes: pid and host
-    parts/00007.parquet  one a chunk, all or nothing (temporary name, fsync, rename)
+    parts/00007-….parquet  one a chunk, all or nothing (temporary name, fsync, rename)
     predictions.parquet  the parts merged in (index, repeat) order
     manifest.json        last: its existence means complete
 
@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError, UnknownName
-from regress.identity import file_hash, run_fingerprint
+from regress.identity import file_hash, run_fingerprint, text_hash
 from regress.schema import PREDICTION, instance_table
 from regress.store.lock import is_locked
-from regress.store.manifest import MANIFEST, SPEC, read_manifest, read_spec
-from regress.store.writer import PARTS, PREDICTIONS, RunWriter
+from regress.store.manifest import MANIFEST, SPEC, read_manifest, read_spec, replacing
+from regress.store.writer import PARTS, PREDICTIONS, RunWriter, tidy
 from regress.types import Instance, Manifest, Run, RunSpec, TaskSpec
 
 INSTANCES = "_instances"
@@ -96,7 +96,8 @@ class Store:
         """Folder of the finished run with this very key, under whatever label; None if there is none."""
         name = f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
         for folder in [self.root / label / name, *sorted(self.root.glob(f"*/{_glob_safe(name)}"))]:
-            if (folder / MANIFEST).exists() and run_fingerprint(read_spec(folder)) == run_fingerprint(spec):
+            if read_manifest(folder) and run_fingerprint(read_spec(folder)) == run_fingerprint(spec):
+                tidy(folder)
                 return folder
         return None
 

@@ -1,8 +1,15 @@
-"""Writing one run: a fixed partition into chunks, each stored all or nothing, merged at the end."""
+"""Writing one run: a fixed partition into chunks, each stored all or nothing, merged at the end.
+
+A part is `parts/<chunk>-<seal>.parquet`. The seal is a hash of the run's key, the chunk's number and
+the file's bytes: Parquet's own checksums leave headers and footers out, so that a changed bit can
+read as another value, and a part copied over from another run would look like one of this run's own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,11 +21,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from regress.errors import IncompleteRun, StoreError
+from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError
 from regress.identity import file_hash, run_fingerprint, text_hash
 from regress.schema import PREDICTION, prediction_table
-from regress.store.lock import RunLock
-from regress.store.manifest import SPEC, fsync_folder, read_spec, write_manifest, write_spec
+from regress.store.lock import LOCK, RunLock
+from regress.store.manifest import SPEC, read_manifest, read_spec, replacing, write_manifest, write_spec
 from regress.types import Manifest, Prediction, RunSpec
 
 PARTS, PREDICTIONS = "parts", "predictions.parquet"
@@ -60,56 +67,67 @@ class RunWriter:
         self.folder, self.spec = folder, spec
         self.chunks = chunks_of(indices, spec.chunk_size)
         self.damaged: list[Path] = []
+        self._key = run_fingerprint(spec)
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
         self._lock = RunLock(folder)
         try:
-            self._start()
+            self._finished = self._start()
         except BaseException:
             self._lock.close()
             raise
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Take the folder over; true if somebody else finished the run while we waited for the lock."""
         if not (self.folder / SPEC).exists():
             write_spec(self.folder, self.spec)
-        elif run_fingerprint(read_spec(self.folder)) != run_fingerprint(self.spec):
+        elif run_fingerprint(read_spec(self.folder)) != self._key:
             raise StoreError(f"{self.folder} holds a run of another configuration", do="Delete it first.")
-        for leftover in (self.folder / PARTS).glob(".*"):
-            leftover.unlink()
+        for pattern in (".*.json.*", ".*.parquet.*", f"{PARTS}/.*.parquet.*"):
+            for leftover in self.folder.glob(pattern):
+                leftover.unlink()
+        if read_manifest(self.folder) is None:
+            return False
+        shutil.rmtree(self.folder / PARTS)
+        return True
 
     def todo(self) -> list[Chunk]:
         """The chunks that the store does not hold yet, in order.
 
-        A part that cannot be read, or that holds rows with status `error`, does not count: it is
-        listed in `damaged` (if unreadable) and will be overwritten.
+        A part that is not what was written for its chunk does not count and is listed in `damaged`;
+        nor does one that holds rows with status `error`. Both will be overwritten.
         """
-        return [chunk for chunk in self.chunks if not self._is_valid(chunk)]
+        if self._finished:
+            return []
+        return [chunk for chunk in self.chunks if not self._is_answered(chunk)]
 
-    def _is_valid(self, chunk: Chunk) -> bool:
-        path = self._part(chunk)
-        if not path.exists():
-            return False
-        try:
-            table = pq.read_table(path, columns=["index", "status"], page_checksum_verification=True)
-        except (pa.ArrowException, OSError):
-            self.damaged.append(path)
-            return False
-        indices = sorted(set(table.column("index").to_pylist()))
-        if indices != list(chunk.indices):
-            self.damaged.append(path)
-            return False
-        return "error" not in table.column("status").to_pylist()
+    def _is_answered(self, chunk: Chunk) -> bool:
+        table = self._stored(chunk)
+        return table is not None and "error" not in table["status"].to_pylist()
+
+    def _stored(self, chunk: Chunk) -> pa.Table | None:
+        """A chunk's rows as they were written; null, and noted, where its part is anything else."""
+        for path in self._parts(chunk):
+            try:
+                content = path.read_bytes()
+                if path.name == self._part_name(chunk, content):
+                    return pq.read_table(pa.BufferReader(content)).cast(PREDICTION)
+            except (pa.ArrowException, OSError, ValueError):  # not to be read, or by another schema
+                pass
+            if path not in self.damaged:
+                self.damaged.append(path)
+        return None
 
     def append(self, chunk: Chunk, predictions: Sequence[Prediction]) -> None:
         """Store a chunk's predictions, all or nothing: after this returns they survive a crash."""
         ordered = sorted(predictions, key=lambda row: (row.index, row.repeat))
         table = prediction_table(ordered if self.spec.text else [_hashed(row) for row in ordered])
-        path = self._part(chunk)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        fsync_folder(path.parent)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        content = sink.getvalue().to_pybytes()
+        for outdated in self._parts(chunk):
+            outdated.unlink()
+        with replacing(self.folder / PARTS / self._part_name(chunk, content)) as temporary:
+            temporary.write_bytes(content)
 
     def finish(self, recorded: Mapping[str, Any] | None = None) -> Path:
         """Merge the parts, write the manifest, and return the run's folder.
@@ -117,14 +135,15 @@ class RunWriter:
         Raises:
             IncompleteRun: If chunks are missing or rows have no answer; the parts stay.
         """
+        if self._finished:
+            return self.folder
         missing = self.todo()
         if missing:
-            raise IncompleteRun(_why_incomplete(self, missing), do="Run the same command again to go on.")
-        temporary = self.folder / f".{PREDICTIONS}.{os.getpid()}"
-        rows = _merge([self._part(chunk) for chunk in self.chunks], temporary)
-        temporary.replace(self.folder / PREDICTIONS)
+            raise IncompleteRun(self._why_incomplete(missing), do="Run the same command again to go on.")
+        with replacing(self.folder / PREDICTIONS) as temporary:
+            rows = self._merge(temporary)
         manifest = Manifest(
-            fingerprint=run_fingerprint(self.spec),
+            fingerprint=self._key,
             rows=rows,
             sha256=file_hash(self.folder / PREDICTIONS),
             finished=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -134,8 +153,35 @@ class RunWriter:
         shutil.rmtree(self.folder / PARTS)
         return self.folder
 
-    def _part(self, chunk: Chunk) -> Path:
-        return self.folder / PARTS / f"{chunk.number:05d}.parquet"
+    def _merge(self, target: Path) -> int:
+        rows = 0
+        with pq.ParquetWriter(target, PREDICTION, compression="zstd", write_page_checksum=True) as writer:
+            for chunk in self.chunks:
+                table = self._stored(chunk)
+                if table is None:
+                    raise DamagedRun(
+                        f"a part of {self.folder} changed while the run was being finished",
+                        do="Run the same command again; what is damaged is answered again.",
+                    )
+                writer.write_table(table)
+                rows += table.num_rows
+        return rows
+
+    def _why_incomplete(self, missing: Sequence[Chunk]) -> str:
+        held = [table for chunk in missing if (table := self._stored(chunk)) is not None]
+        rows = [row for table in held for row in table.select(["index", "error"]).to_pylist()]
+        errors = [f"instance {row['index']}: {row['error']}" for row in rows if row["error"]]
+        if errors:
+            unanswered = f"{len(errors)} of {self.spec.n} rows have no answer ({errors[0]})"
+            return f"{self.folder} stays incomplete: {unanswered}"
+        return f"{self.folder} stays incomplete: {len(missing)} of {len(self.chunks)} chunks are missing"
+
+    def _parts(self, chunk: Chunk) -> list[Path]:
+        return sorted((self.folder / PARTS).glob(f"{chunk.number:05d}-*.parquet"))
+
+    def _part_name(self, chunk: Chunk, content: bytes) -> str:
+        seal = hashlib.sha256(f"{self._key}/{chunk.number}/".encode() + content).hexdigest()
+        return f"{chunk.number:05d}-{seal[:16]}.parquet"
 
     def __enter__(self) -> RunWriter:
         return self
@@ -146,31 +192,12 @@ class RunWriter:
         self._lock.close()
 
 
-def _merge(parts: Sequence[Path], target: Path) -> int:
-    rows = 0
-    with pq.ParquetWriter(target, PREDICTION, compression="zstd", write_page_checksum=True) as writer:
-        for part in parts:
-            table = pq.read_table(part).cast(PREDICTION)
-            writer.write_table(table)
-            rows += table.num_rows
-    with open(target, "rb") as file:
-        os.fsync(file.fileno())
-    return rows
-
-
-def _why_incomplete(writer: RunWriter, missing: Sequence[Chunk]) -> str:
-    errors: list[str] = []
-    for chunk in missing:
-        path = writer._part(chunk)
-        if path.exists() and path not in writer.damaged:
-            table = pq.read_table(path, columns=["index", "error"])
-            errors += [
-                f"instance {row['index']}: {row['error']}" for row in table.to_pylist() if row["error"]
-            ]
-    if errors:
-        unanswered = f"{len(errors)} of {writer.spec.n} rows have no answer ({errors[0]})"
-        return f"{writer.folder} stays incomplete: {unanswered}"
-    return f"{writer.folder} stays incomplete: {len(missing)} of {len(writer.chunks)} chunks are missing"
+def tidy(folder: Path) -> None:
+    """Remove what a process that died between the manifest and its end left in a finished run."""
+    if (folder / PARTS).exists() or (folder / LOCK).exists():
+        # somebody is at work there, or the disk is read-only: then it stays
+        with contextlib.suppress(LockedRun, OSError), RunLock(folder):
+            shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
 def _hashed(row: Prediction) -> Prediction:

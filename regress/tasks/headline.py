@@ -112,7 +112,7 @@ def headline(
     keys = {**{metric.name: (metric, filters[0]) for metric in metrics}, **keys}
     usable = [name for name, (metric, _) in keys.items() if metric.per_instance]
     if asked is not None and asked not in keys:
-        raise UnknownName(f"metric of the task {task!r}", asked, usable)
+        raise UnknownName("metric", asked, usable, do=f"These are the metrics of the task {task!r}.")
     metric, filter_name = keys[asked] if asked is not None else (metrics[0], filters[0])
     if not metric.per_instance:
         raise TaskError(

@@ -102,33 +102,51 @@ def _evaluated(
     models: list[str],
     progress: Progress,
 ) -> list[stored.Runs]:
-    """Make the runs that are missing, old before new; the tasks are built once where both ask alike."""
+    """Make the runs that are missing, old before new.
+
+    Both names are checked before either model runs; the tasks are built once where both ask alike.
+    """
+    settings = [side.settings(models, like=found[1 - place]) for place, side in enumerate(sides)]
+    runs = [
+        already if already is not None else _at_hand(side, asked, progress)
+        for side, asked, already in zip(sides, settings, found, strict=True)
+    ]
     built: dict[tuple[Any, ...], Any] = {}
-    runs = []
-    for place, (side, already) in enumerate(zip(sides, found, strict=True)):
-        if already is None:
-            already = _evaluate(side, side.settings(models, like=found[1 - place]), built, progress)
-        runs.append(already)
-    return runs
+    return [
+        already if already is not None else _evaluate(side, asked, built, progress)
+        for side, asked, already in zip(sides, settings, runs, strict=True)
+    ]
+
+
+def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs | None:
+    """Null if the model can be asked; else its stored runs, found by name.
+
+    Raises:
+        RegressError: If it can neither be asked nor found.
+    """
+    try:
+        from regress.engines.open import check_engine
+
+        check_engine(side.name, settings, known_models(side.config))
+    except (HubError, MissingExtra, UnknownName) as error:
+        store = Store(side.config.store)
+        runs = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
+        if runs is None:
+            raise
+        progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))
+        return runs
+    return None
 
 
 def _evaluate(
     side: _Side, settings: Settings, built: dict[tuple[Any, ...], Any], progress: Progress
 ) -> stored.Runs:
-    try:
-        from regress.workflows import evaluate as evaluation
+    from regress.workflows import evaluate as evaluation
 
-        asked = _task_settings(settings)
-        if asked not in built:
-            built[asked] = evaluation.load(settings)
-        paths = evaluation.evaluate_tasks(side.name, settings, side.config, built[asked], progress)
-    except (HubError, MissingExtra, UnknownName) as error:
-        store = Store(side.config.store)
-        at_hand = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
-        if at_hand is None:
-            raise
-        progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))
-        return at_hand
+    asked = _task_settings(settings)
+    if asked not in built:
+        built[asked] = evaluation.load(settings, progress)
+    paths = evaluation.evaluate_tasks(side.name, settings, side.config, built[asked], progress)
     return {path.name.rpartition("@")[0]: path for path in paths}
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from regress import hub
 from regress.config import Config, Settings, load_config
 from regress.demo import pair as demo
 from regress.engines.base import Engine
-from regress.engines.open import open_engine
+from regress.engines.open import check_engine, open_engine
 from regress.identity import plain, sequence_hash
 from regress.store.runs import Store
 from regress.store.writer import RunWriter
@@ -52,13 +53,16 @@ def evaluate(
     asked = config.settings(tasks=tasks, **settings)
     if asked.data is None:
         asked = dataclasses.replace(asked, data=default_data([model]))
-    return evaluate_tasks(model, asked, config, load(asked), progress)
+    check_engine(model, asked, known_models(config))
+    return evaluate_tasks(model, asked, config, load(asked, progress), progress)
 
 
-def load(settings: Settings) -> TaskSet:
+def load(settings: Settings, progress: Progress = silent) -> TaskSet:
     """Build the tasks that the settings name, with their items."""
     label = settings.data or "hub"
     source: str | Path = "hub"
+    if label == "hub" and hub.offline_if_unreachable():
+        progress(Remark(text="The hub does not answer; only what its cache holds is used."))
     if label == "demo":
         source = demo.items_folder()
     elif label != "hub":
