@@ -52,8 +52,7 @@ class RunLock:
             raise LockedRun(f"{self._path.parent} was being finished just now", do="Start again.")
 
     def _refuse_other_host(self) -> None:
-        holder = _read(self._path)
-        if holder and holder.get("host") not in (None, socket.gethostname()):
+        if _is_elsewhere(self._path):
             raise LockedRun(
                 f"{self._path.parent} is being written on another machine ({_holder(self._path)})",
                 do=f"If that process is gone, delete {self._path} and start again.",
@@ -67,8 +66,8 @@ class RunLock:
     def close(self) -> None:
         """Give the run back."""
         if not self._file.closed:
-            self._path.unlink(missing_ok=True)
-            self._file.close()
+            with self._file:  # closed last, and whatever happens: that is what frees the run
+                self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> RunLock:
         return self
@@ -89,8 +88,12 @@ def is_locked(folder: Path) -> bool:
         return False
     except BlockingIOError:
         return True
-    holder = _read(path)
-    return bool(holder) and holder.get("host") != socket.gethostname()
+    return _is_elsewhere(path)
+
+
+def _is_elsewhere(path: Path) -> bool:
+    """Whether the file was signed on another machine, whose death this kernel would not notice."""
+    return _read(path).get("host") not in (None, socket.gethostname())
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from regress.errors import DamagedRun, NewerSchema
-from regress.identity import run_fingerprint, strict
+from regress.identity import run_fingerprint, strict, task_fingerprint
 from regress.schema import SCHEMA_VERSION
 from regress.types import Manifest, RunSpec
 
@@ -42,7 +42,11 @@ def read_spec(folder: Path) -> RunSpec:
     """
     document = _read_json(folder / SPEC)
     spec = _record(RunSpec, document.get("spec"), folder / SPEC)
-    if run_fingerprint(spec) != document.get("fingerprint"):
+    # the run's hash covers its task by the task's own
+    if run_fingerprint(spec) != document.get("fingerprint") or spec.task.fingerprint not in (
+        "",
+        task_fingerprint(spec.task),
+    ):
         raise DamagedRun(
             f"{folder / SPEC} does not match its own fingerprint",
             do="It was edited or damaged; delete the run with `regress runs rm` and evaluate again.",
@@ -70,7 +74,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; on leaving, the file has its own name, whole, and survives a power cut."""
+    """A temporary name to write to; on leaving, the file is whole under its own, and survives a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     yield temporary
     with open(temporary, "rb") as file:
@@ -95,7 +99,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
     except FileNotFoundError:
         raise DamagedRun(f"{path} is missing", do="This folder is not a run of regress.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DamagedRun(
             f"{path} is not JSON ({error})",
             do="It was damaged; delete the run with `regress runs rm` and evaluate again.",
@@ -132,5 +136,8 @@ def _build(cls: type[Record], data: Any) -> Record:
             nested = hints[field.name]
             value = data[field.name]
             is_record = isinstance(nested, type) and dataclasses.is_dataclass(nested)
+            kind = typing.get_origin(nested) or nested
+            if kind in (str, int, bool, Mapping) and not isinstance(value, kind):
+                raise TypeError(f"{field.name} is {value!r}")
             values[field.name] = _build(nested, value) if is_record else value
     return cls(**values)

@@ -1,10 +1,10 @@
 """Runs on disk: `<store>/<label>/<task>@<fp12>/`, written chunk by chunk, read back whole.
 
-    spec.json            first: everything that is keyed; its hash names the folder
-    lock                 while somebody writes: pid and host
+    spec.json              first: everything that is keyed; its hash names the folder
+    lock                   while somebody writes: pid and host
     parts/00007-….parquet  one a chunk, all or nothing (temporary name, fsync, rename)
-    predictions.parquet  the parts merged in (index, repeat) order
-    manifest.json        last: its existence means complete
+    predictions.parquet    the parts merged in (index, repeat) order
+    manifest.json          last: its existence means complete
 
 Instances lie once per task fingerprint in `<store>/_instances/<task>@<fp12>.parquet`.
 """
@@ -23,13 +23,14 @@ import pyarrow.parquet as pq
 
 from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError, UnknownName
 from regress.identity import file_hash, run_fingerprint, text_hash
-from regress.schema import PREDICTION, instance_table
+from regress.schema import INSTANCE, PREDICTION, instance_table
 from regress.store.lock import is_locked
 from regress.store.manifest import MANIFEST, SPEC, read_manifest, read_spec, replacing
-from regress.store.writer import PARTS, PREDICTIONS, RunWriter, tidy
+from regress.store.writer import PARTS, PREDICTIONS, RunWriter, hashed, tidy
 from regress.types import Instance, Manifest, Run, RunSpec, TaskSpec
 
 INSTANCES = "_instances"
+_LONGEST = 80  # bytes: two labels, or a task and its fingerprint, stay within the 255 of a file name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,14 @@ def label_of(name: str) -> str:
     ('meta-llama--Llama-2-7b-hf', 'mine', 'base+adapter')
     """
     path_like = name.startswith((".", "/", "~")) or name.count("/") > 1
-    word = Path(name).name if path_like else name.strip("/").replace("/", "--")
-    return re.sub(r"[^\w.+@=-]+", "-", word).lstrip("._-") or "model"
+    return _component(Path(name).name if path_like else name.strip("/").replace("/", "--")) or "model"
+
+
+def _component(word: str) -> str:
+    """`word` as one part of a path, on any disk: no separators, not hidden, not too long."""
+    safe = re.sub(r"[^\w.+@=()-]+", "-", word).lstrip("._-")
+    short = safe.encode()[:_LONGEST].decode(errors="ignore")
+    return safe if short == safe else f"{short}-{text_hash(safe, digits=8)}"
 
 
 class Store:
@@ -75,7 +82,7 @@ class Store:
 
     def folder(self, label: str, spec: RunSpec) -> Path:
         """Where the run of `spec` lies, or would lie."""
-        return self.root / label / f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
+        return self.root / label / _folder_name(spec.task.name, run_fingerprint(spec))
 
     @staticmethod
     def label(name: str) -> str:
@@ -94,7 +101,7 @@ class Store:
 
     def complete(self, label: str, spec: RunSpec) -> Path | None:
         """Folder of the finished run with this very key, under whatever label; None if there is none."""
-        name = f"{spec.task.name}@{run_fingerprint(spec)[:12]}"
+        name = self.folder(label, spec).name
         for folder in [self.root / label / name, *sorted(self.root.glob(f"*/{_glob_safe(name)}"))]:
             if read_manifest(folder) and run_fingerprint(read_spec(folder)) == run_fingerprint(spec):
                 tidy(folder)
@@ -123,7 +130,7 @@ class Store:
 
     def _folders(self) -> Iterator[Path]:
         for path in sorted(self.root.glob(f"*/*@*/{SPEC}")):
-            if path.parent.parent.name != INSTANCES:
+            if not path.parent.name.startswith("."):  # about to be deleted
                 yield path.parent
 
     def named(self, name: str) -> list[StoredRun]:
@@ -140,28 +147,26 @@ class Store:
             raise LockedRun(f"{path} is being written", do="Stop that process first.")
         doomed = path.with_name(f".deleted-{path.name}-{os.getpid()}")
         path.rename(doomed)  # a half-deleted run must not look like a run
-        shutil.rmtree(doomed)
+        for deleted in path.parent.glob(".deleted-*"):  # also what a killed process left half-deleted
+            shutil.rmtree(deleted, ignore_errors=deleted != doomed)
         if not any(path.parent.iterdir()):
             path.parent.rmdir()
 
     def write_instances(self, task: TaskSpec, instances: Iterable[Instance], *, text: bool = True) -> Path:
         """Store a task's instances once; a later call with the same task writes nothing."""
         path = self.instances_path(task, text=text)
-        if path.exists():
+        if _is_parquet(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = instance_table(list(instances))
-        if not text:
-            table = _without_text(table)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        temporary.replace(path)
+        table = instance_table(list(instances)) if text else _without_text(list(instances))
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         return path
 
     def instances_path(self, task: TaskSpec, *, text: bool = True) -> Path:
         """Where a task's instances lie, or would lie."""
         suffix = "" if text else ".hashes"
-        return self.root / INSTANCES / f"{task.name}@{task.fingerprint[:12]}{suffix}.parquet"
+        return self.root / INSTANCES / f"{_folder_name(task.name, task.fingerprint)}{suffix}.parquet"
 
 
 def describe(folder: Path) -> StoredRun:
@@ -227,14 +232,16 @@ def read_instances(run: Run) -> pa.Table | None:
     for text in (True, False):
         path = store.instances_path(run.spec.task, text=text)
         try:
-            return pq.read_table(path)
-        except (OSError, pa.ArrowException):
+            return pq.read_table(path, page_checksum_verification=True).select(INSTANCE.names).cast(INSTANCE)
+        except (OSError, KeyError, ValueError, pa.ArrowException):
             continue
     return None
 
 
 def find_runs(store: Store, selector: str) -> list[StoredRun]:
-    """Runs that `selector` names: `label`, `label/task`, `label/task@fp` (a prefix will do), or a folder.
+    """Runs that `selector` names: `label`, `label/task`, `label/task@fp`, or a folder.
+
+    Of `fp`, as many digits will do as one likes.
 
     Raises:
         UnknownName: If nothing fits.
@@ -242,15 +249,16 @@ def find_runs(store: Store, selector: str) -> list[StoredRun]:
     label, _, task = selector.strip("/").partition("/")
     runs = store.runs()
     here = [run for run in runs if Path(selector).resolve() == run.path.resolve()]
-    fitting = here or [
-        run
-        for run in runs
-        if run.label == label and (not task or run.spec.task.name == task or run.path.name.startswith(task))
-    ]
+    fitting = here or [run for run in runs if run.label == label and _is_task(run, task)]
     if not fitting:
         known = [f"{run.label}/{run.path.name}" for run in runs] + [run.label for run in runs]
         raise UnknownName("run", selector, known, do=f"`regress runs` lists what {store.root} holds.")
     return fitting
+
+
+def _is_task(run: StoredRun, task: str) -> bool:
+    begun = "@" in task and run.path.name.startswith(task)  # not `samsum` for `samsum_muscle@…`
+    return not task or run.spec.task.name == task or begun
 
 
 def _names(run: StoredRun) -> set[str | None]:
@@ -271,12 +279,31 @@ def _rows_so_far(folder: Path) -> int:
     return rows
 
 
-def _without_text(table: pa.Table) -> pa.Table:
+def _without_text(instances: Sequence[Instance]) -> pa.Table:
+    """Nulls in place of everything that the items say; hashed, clusters and tags still tell items apart."""
+
+    def hidden(one: Instance) -> Instance:
+        tags = {tag: hashed(value) for tag, value in one.tags.items()}
+        return replace(one, cluster=hashed(one.cluster), tags=tags)
+
+    table = instance_table([hidden(one) for one in instances])
     for name in ("prompt", "choices", "target", "source"):
         position = table.schema.get_field_index(name)
         field = table.schema.field(position)
         table = table.set_column(position, field, pa.nulls(table.num_rows, field.type))
     return table
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def _folder_name(task: str, fingerprint: str) -> str:
+    return f"{_component(task) or 'task'}@{fingerprint[:12]}"
 
 
 def _glob_safe(name: str) -> str:

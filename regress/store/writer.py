@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -120,7 +119,7 @@ class RunWriter:
     def append(self, chunk: Chunk, predictions: Sequence[Prediction]) -> None:
         """Store a chunk's predictions, all or nothing: after this returns they survive a crash."""
         ordered = sorted(predictions, key=lambda row: (row.index, row.repeat))
-        table = prediction_table(ordered if self.spec.text else [_hashed(row) for row in ordered])
+        table = prediction_table(ordered if self.spec.text else [_without_text(row) for row in ordered])
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         content = sink.getvalue().to_pybytes()
@@ -200,10 +199,14 @@ def tidy(folder: Path) -> None:
             shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
-def _hashed(row: Prediction) -> Prediction:
-    """The same prediction with hashes in place of texts."""
+@overload
+def hashed(text: str) -> str: ...
+@overload
+def hashed(text: str | None) -> str | None: ...
+def hashed(text: str | None) -> str | None:
+    """What is stored in place of a text that must not be."""
+    return None if text is None else f"sha256:{text_hash(text)}"
 
-    def digest(text: str | None) -> str | None:
-        return None if text is None else f"sha256:{text_hash(text)}"
 
-    return replace(row, output=digest(row.output), answer=digest(row.answer))
+def _without_text(row: Prediction) -> Prediction:
+    return replace(row, output=hashed(row.output), answer=hashed(row.answer))
