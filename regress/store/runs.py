@@ -66,8 +66,9 @@ def label_of(name: str) -> str:
 def _component(word: str) -> str:
     """`word` as one part of a path, on any disk: no separators, not hidden, not too long."""
     safe = re.sub(r"[^\w.+@=()-]+", "-", word).lstrip("._-")
-    short = safe.encode()[:_LONGEST].decode(errors="ignore")
-    return safe if short == safe else f"{short}-{text_hash(safe, digits=8)}"
+    if len(safe.encode()) <= _LONGEST:
+        return safe
+    return f"{safe.encode()[: _LONGEST - 9].decode(errors='ignore')}-{text_hash(safe, digits=8)}"
 
 
 class Store:

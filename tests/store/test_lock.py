@@ -85,7 +85,7 @@ def test_the_lock_is_free_once_its_holder_was_killed(tmp_path, holder):
 def test_a_lock_from_another_machine_is_respected_and_it_is_said_what_to_do(tmp_path):
     """Two machines may share a disk on which the kernel's lock does not reach."""
     (tmp_path / "lock").write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
-    with pytest.raises(LockedRun, match="another machine.*pid 7 on elsewhere.*delete .*lock") as caught:
+    with pytest.raises(LockedRun, match=r"another machine.*pid 7 on elsewhere.*delete .*lock") as caught:
         RunLock(tmp_path)
     assert str(tmp_path / "lock") in str(caught.value)
     assert is_locked(tmp_path)

@@ -162,7 +162,7 @@ def test_a_label_is_always_one_safe_part_of_a_path(name):
     assert label not in (".", "..")
     assert not set(label) & set("/\\\0\n ")
     assert not label.startswith((".", "_", "-"))  # neither hidden, nor `_instances`, nor an option
-    assert len(label.encode()) <= 100  # two of them with `..` between fit into a file name
+    assert len(label.encode()) <= 80  # two of them with `..` between fit into a file name
     assert label_of(label) == label
 
 
