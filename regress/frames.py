@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -11,12 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.comparison import deltas, quadrant_codes
+from regress.comparison.flips import deltas, known, quadrant_codes
 from regress.errors import UnknownName
-from regress.types import QUADRANTS, Comparison, Pairs, TaskComparison
+from regress.types import (
+    QUADRANTS,
+    Comparison,
+    Estimate,
+    Pairs,
+    QuadrantCounts,
+    TaskComparison,
+)
 
-_COUNTS = ("both_right", "positive_flips", "negative_flips", "both_wrong_same", "both_wrong_different")
-_SIDES = ("unreadable", "truncated", "left_truncated")
 # pandas' own bool has no room for the null of a score scale
 _NULLABLE = {pa.bool_(): pd.BooleanDtype()}
 
@@ -45,11 +50,17 @@ class ComparedRuns(Comparison):
         """One row a task: its estimates, quadrant counts and what went wrong on either side.
 
         Estimates are rates in [0, 1] or, on score scales, in the unit of the score; nan where they
-        are undefined or the scale does not define them. Counts are null where nobody knows.
+        are undefined or the scale does not define them. `readable.<name>` is the same estimate on the
+        items readable on both sides. `<name>.low` and `<name>.high` are there once some row has an
+        interval of that estimate. Counts are null where nobody knows.
         """
-        frame = pd.DataFrame([_row(task) for task in self.tasks])
-        counted = [name for name in frame.columns if name in _COUNTS or name.endswith(_SIDES)]
-        return frame.astype(dict.fromkeys(counted, "Int64"))
+        parts = (
+            pd.DataFrame([_head(row) for row in self.tasks]),
+            _estimates([row.estimates for row in self.tasks]),
+            pd.DataFrame([_counts(row) for row in self.tasks]).astype("Int64"),
+            _estimates([row.readable for row in self.tasks]).add_prefix("readable."),
+        )
+        return pd.concat(parts, axis="columns")
 
     def flips(
         self, task: str | None = None, *, quadrant: str | Collection[str] | None = None
@@ -89,16 +100,31 @@ class ComparedRuns(Comparison):
         raise UnknownName("task", task, [row.task.name for row in self.tasks])
 
 
-def _row(row: TaskComparison) -> dict[str, Any]:
+def _head(row: TaskComparison) -> dict[str, Any]:
+    return {"task": row.task.name, "scale": row.task.scale, "metric": row.task.metric, "n": row.n}
+
+
+def _estimates(rows: Sequence[Mapping[str, Estimate]]) -> pd.DataFrame:
+    """One column an estimate, followed by the ends of its interval where any row has one."""
+    frame = pd.DataFrame(
+        [
+            {
+                column: value
+                for name, one in row.items()
+                for column, value in ((name, one.value), (f"{name}.low", one.low), (f"{name}.high", one.high))
+            }
+            for row in rows
+        ]
+    )
+    bare = [name for name in frame.columns if name.endswith((".low", ".high")) and frame[name].isna().all()]
+    return frame.drop(columns=bare)
+
+
+def _counts(row: TaskComparison) -> dict[str, int | None]:
     return {
-        "task": row.task.name,
-        "scale": row.task.scale,
-        "metric": row.task.metric,
-        "n": row.n,
-        **{name: estimate.value for name, estimate in row.estimates.items()},
-        **{name: getattr(row.counts, name, None) for name in _COUNTS},
-        **{f"old_{name}": getattr(row.old_side, name) for name in _SIDES},
-        **{f"new_{name}": getattr(row.new_side, name) for name in _SIDES},
+        **{count.name: getattr(row.counts, count.name, None) for count in fields(QuadrantCounts)},
+        **{f"old_{name}": count for name, count in vars(row.old_side).items()},
+        **{f"new_{name}": count for name, count in vars(row.new_side).items()},
     }
 
 
@@ -111,7 +137,7 @@ def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None) -> pa.Table
         "instance_id": old["instance_id"],
         "index": old["index"],
     }
-    if pc.max(old["repeat"]).as_py():
+    if pairs.repeats > 1:
         columns["repeat"] = old["repeat"]
     columns["quadrant"] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), QUADRANTS)
     columns |= {"old_answer": old["answer"], "new_answer": new["answer"]}
@@ -129,11 +155,8 @@ def _correct(correct: np.ndarray[Any, np.dtype[np.bool_]] | None, n: int) -> pa.
 
 def _texts(ids: pa.ChunkedArray, instances: pa.Table | None) -> dict[str, Any]:
     """Prompt, target and one column a tag, in the order of `ids`; null where they are not known."""
-    if instances is None:
-        return {name: pa.nulls(len(ids), pa.string()) for name in ("prompt", "target")}
-    rows = pc.index_in(ids, value_set=instances["instance_id"])
-    known = instances.select(["prompt", "target", "tags"]).take(rows)
-    tags = known["tags"].combine_chunks()
+    texts = known(ids, instances)
+    tags = texts["tags"].combine_chunks()
     names = sorted(filter(None, pc.unique(tags.keys).to_pylist())) if len(tags) else []
-    columns = {"prompt": known["prompt"], "target": known["target"]}
+    columns = {"prompt": texts["prompt"], "target": texts["target"]}
     return columns | {f"tags.{tag}": pc.map_lookup(tags, tag, occurrence="first") for tag in names}

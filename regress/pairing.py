@@ -1,42 +1,31 @@
-"""Two runs -> Pairs; refuses what must not be compared and names the field that differs.
+"""Two runs -> Pairs: the same instances side by side, and how each answer was judged.
 
-What `NotComparable.field` can be, in the order in which it is looked for:
-
-    rows, status, score        missing evidence on one side; never waived
-    task.name, task.version    waived by `task`
-    items                      other instances, or the same ids for other questions; never waived
-    targets, task.scale        never waived
-    prompts                    waived by `prompts`
-    task.definition, task.kind waived by `task`
-    task.metric, task.higher_is_better, task.scorer
-                               waived by `scorer`
-
-What differs without changing the question (tokenizer, engine, dtype …) is no refusal: it is listed
-in `Pairs.differences`, to be said beside the result.
+Runs that do not answer the same question are refused: `regress.comparable` says which are. What
+differs without changing the question (tokenizer, engine, dtype …) is no refusal: it is listed in
+`Pairs.differences`, to be said beside the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.errors import NotComparable, UnknownName
+from regress.comparable import (
+    listed,
+    readable,
+    require_allowable,
+    require_evidence,
+    require_same_question,
+    require_same_task,
+)
+from regress.differences import against, differences
+from regress.errors import NotComparable
 from regress.identity import plain
-from regress.types import Difference, Pairs, Run, TaskSpec
-
-ALLOWABLE = ("prompts", "task", "scorer")
-"""Refusals that can be overridden by name; the result then compares settings, not models."""
-
-_MODEL_SETTINGS = ("tokenizer", "chat_template", "system", "dtype", "quantization", "adapter")
-_ENGINE_SETTINGS = ("name", "version", "batch_size")
-_RECORDED = ("device", "versions")
-_SHOWN = 3
+from regress.types import Difference, Pairs, Run
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -49,29 +38,26 @@ def pair(old: Run, new: Run, *, allow: Collection[str] = ()) -> Pairs:
     Args:
         old: The run of the old model.
         new: The run of the new model.
-        allow: Names out of `ALLOWABLE`: refusals to override and record in `Pairs.overridden`.
+        allow: Names out of `regress.comparable.ALLOWABLE`: refusals to override and record in
+            `Pairs.overridden`.
 
     Raises:
         NotComparable: If the runs do not answer the same question, or one lacks answers.
-        UnknownName: If `allow` holds something that is not in `ALLOWABLE`.
+        UnknownName: If `allow` holds something that cannot be allowed.
     """
-    for name in allow:
-        if name not in ALLOWABLE:
-            raise UnknownName("refusal to allow", name, ALLOWABLE)
-    for side, run in (("old", old), ("new", new)):
-        _require_evidence(side, run)
-    overridden = _settle(list(_identity_refusals(old.spec.task, new.spec.task)), allow)
+    require_allowable(allow)
+    require_evidence("old", old)
+    require_evidence("new", new)
+    overridden = require_same_task(old.spec.task, new.spec.task, allow)
     old_table, new_table = _align(old, new)
-    _require_targets_and_scale(old.spec.task, new.spec.task)
-    prompts = _prompts_refusal(old.spec.task, new.spec.task, old_table, new_table)
-    overridden += _settle([*prompts, *_judgement_refusals(old.spec.task, new.spec.task)], allow)
+    overridden += require_same_question(old.spec.task, new.spec.task, old_table, new_table, allow)
     return _pairs(old, new, old_table, new_table, overridden)
 
 
 def _pairs(
     old: Run, new: Run, old_table: pa.Table, new_table: pa.Table, overridden: tuple[Difference, ...]
 ) -> Pairs:
-    old_readable, new_readable = _readable(old_table), _readable(new_table)
+    old_readable, new_readable = readable(old_table), readable(new_table)
     same = _same_answer(old_table, new_table, old_readable, new_readable)
     old_correct = new_correct = None
     if old.spec.task.scale == "binary":
@@ -91,7 +77,7 @@ def _pairs(
         new_score=_score(new_table, new_correct),
         old_readable=old_readable,
         new_readable=new_readable,
-        differences=tuple(d for d in _differences(old, new) if d.field not in said),
+        differences=tuple(d for d in differences(old, new) if d.field not in said),
         overridden=overridden,
     )
 
@@ -99,12 +85,8 @@ def _pairs(
 # ── judged columns ───────────────────────────────────────────────────────────────────────────────
 
 
-def _readable(table: pa.Table) -> Bools:
-    return _bools(pc.equal(table["status"], "scored"))
-
-
-def _correct(table: pa.Table, readable: Bools) -> Bools:
-    return _bools(pc.fill_null(table["correct"], False)) & readable
+def _correct(table: pa.Table, read: Bools) -> Bools:
+    return _bools(pc.fill_null(table["correct"], False)) & read
 
 
 def _score(table: pa.Table, correct: Bools | None) -> Floats:
@@ -115,10 +97,10 @@ def _score(table: pa.Table, correct: Bools | None) -> Floats:
     return score
 
 
-def _same_answer(old: pa.Table, new: pa.Table, old_readable: Bools, new_readable: Bools) -> Bools:
+def _same_answer(old: pa.Table, new: pa.Table, old_read: Bools, new_read: Bools) -> Bools:
     equal = _bools(pc.fill_null(pc.equal(old["answer"], new["answer"]), False))
     neither = _bools(pc.is_null(old["answer"])) & _bools(pc.is_null(new["answer"]))
-    return np.where(old_readable & new_readable, equal | neither, old_readable == new_readable)
+    return np.where(old_read & new_read, equal | neither, old_read == new_read)
 
 
 def _bools(column: pa.ChunkedArray) -> Bools:
@@ -176,7 +158,7 @@ def _refuse_duplicates(side: str, task: str, table: pa.Table, key: Ints) -> None
     repeated = np.sort(first[count > 1])
     raise NotComparable(
         f"the {side} run of {task} answers {repeated.size} of its {first.size} instances more than once "
-        f"(first: {_names(table, repeated)}).",
+        f"(first: {listed(table, repeated)}).",
         field="items",
         do="Each instance id may occur once a repeat: mend the ids, or number the repeats.",
     )
@@ -190,214 +172,14 @@ def _refuse_other_items(
     if not missing.size and not extra.size:
         return
     parts = [
-        f"{rows.size} of the {len(table)} rows of {side} have no partner (first: {_names(table, rows)})"
+        f"{rows.size} of the {len(table)} rows of {side} have no partner (first: {listed(table, rows)})"
         for side, table, rows in (("old", old_table, missing), ("new", new_table, extra))
         if rows.size
     ]
-    subset = _against(plain(old.spec.subset), plain(new.spec.subset))
+    subset = against(plain(old.spec.subset), plain(new.spec.subset))
     raise NotComparable(
         f"old and new answer different items of {old.spec.task.name}: {'; '.join(parts)}"
         + (f"; the runs were asked for {subset}." if subset else "."),
         field="items",
         do="Evaluate both on the same items; rows without a partner cannot be waived.",
     )
-
-
-def _names(table: pa.Table, rows: npt.NDArray[np.intp]) -> str:
-    shown = table.select(["instance_id", "repeat"]).take(pa.array(rows[:_SHOWN])).to_pylist()
-    names = [r["instance_id"] + (f" repeat {r['repeat']}" if r["repeat"] else "") for r in shown]
-    return ", ".join(names) + (", …" if rows.size > _SHOWN else "")
-
-
-# ── refusals ─────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Refusal:
-    """A reason not to compare that can be overridden by name."""
-
-    field: str
-    what: str
-    allow: str
-    differences: tuple[Difference, ...]
-
-
-def _settle(refusals: list[_Refusal], allow: Collection[str]) -> tuple[Difference, ...]:
-    """What was overridden; raises for the first refusal that was not."""
-    standing = [refusal for refusal in refusals if refusal.allow not in allow]
-    if standing:
-        flags = " ".join(f"--allow {name}" for name in dict.fromkeys(r.allow for r in standing))
-        raise NotComparable(
-            standing[0].what + ".",
-            field=standing[0].field,
-            do=f"Re-run one of them, or compare settings instead of models with {flags}.",
-        )
-    return tuple(difference for refusal in refusals for difference in refusal.differences)
-
-
-def _require_evidence(side: str, run: Run) -> None:
-    table, task = run.predictions, run.spec.task
-    if table.num_rows == 0 or (run.spec.n and table.num_rows != run.spec.n):
-        expected = f"{run.spec.n} of them" if run.spec.n else "at least one"
-        raise NotComparable(
-            f"the {side} run of {task.name} holds {table.num_rows} predictions",
-            field="rows",
-            allowed=expected,
-            do=_AGAIN,
-        )
-    failed = np.flatnonzero(_bools(pc.equal(table["status"], "error")))
-    if failed.size:
-        reason = table["error"][int(failed[0])].as_py()
-        raise NotComparable(
-            f"the {side} run of {task.name} has no answer to {failed.size} of its {table.num_rows} instances "
-            f"(first: {_names(table, failed[:1])}{f': {reason[:120]}' if reason else ''}).",
-            field="status",
-            do=_AGAIN,
-        )
-    if task.scale != "binary":
-        _require_scores(side, run)
-
-
-def _require_scores(side: str, run: Run) -> None:
-    table, task = run.predictions, run.spec.task
-    score = table["score"].to_numpy()
-    missing = ~np.isfinite(score)
-    if task.scale == "bounded":
-        missing &= _readable(table) | ~np.isnan(score)
-    if missing.any():
-        rows = np.flatnonzero(missing)
-        raise NotComparable(
-            f"the {side} run of {task.name} has no finite {task.metric} for {rows.size} of its "
-            f"{table.num_rows} instances (first: {_names(table, rows[:1])}).",
-            field="score",
-            do=_AGAIN,
-        )
-
-
-_AGAIN = "Evaluate that model again; missing answers cannot be waived."
-
-
-def _identity_refusals(old: TaskSpec, new: TaskSpec) -> Iterator[_Refusal]:
-    if old.name != new.name:
-        yield _spec_refusal("name", old, new, "old and new are runs of different tasks", "task")
-    if old.version != new.version:
-        yield _spec_refusal("version", old, new, f"old and new ran different versions of {old.name}", "task")
-
-
-def _require_targets_and_scale(old: TaskSpec, new: TaskSpec) -> None:
-    if old.targets != new.targets:
-        raise NotComparable(
-            f"old and new were judged against different targets of {old.name} "
-            f"({_short(old.targets)} against {_short(new.targets)}).",
-            field="targets",
-            do="Score both against the same reference answers; other targets cannot be waived.",
-        )
-    if old.scale != new.scale:
-        raise NotComparable(
-            f"old and new are judged on different scales of {old.name} ({old.scale} against {new.scale}).",
-            field="task.scale",
-            do="Score both with one metric; other scales cannot be waived.",
-        )
-
-
-def _prompts_refusal(
-    old: TaskSpec, new: TaskSpec, old_table: pa.Table, new_table: pa.Table
-) -> Iterator[_Refusal]:
-    if old_table["prompt_hash"].equals(new_table["prompt_hash"]):
-        return
-    rows = np.flatnonzero(_bools(pc.not_equal(old_table["prompt_hash"], new_table["prompt_hash"])))
-    where = (
-        f"old and new disagree on {rows.size} of {old_table.num_rows} instances of {old.name} "
-        f"(first: {_names(old_table, rows[:1])})"
-    )
-    shots = _against(
-        {"num_fewshot": old.num_fewshot, "fewshot": old.fewshot},
-        {"num_fewshot": new.num_fewshot, "fewshot": new.fewshot},
-    )
-    if old.items != new.items and not shots:
-        # with the data set's own ids, equal ids may stand for other questions
-        raise NotComparable(
-            f"{where}: the source items differ, not only the prompts",
-            field="items",
-            do="Evaluate both on the same data; other items cannot be waived.",
-        )
-    fields = ("num_fewshot", "fewshot") if shots else ("prompts",)
-    yield _Refusal(
-        field="prompts",
-        what=f"{where}: prompts differ" + (f" ({shots})" if shots else ""),
-        allow="prompts",
-        differences=tuple(
-            Difference(field=f"task.{name}", old=getattr(old, name), new=getattr(new, name))
-            for name in fields
-            if getattr(old, name) != getattr(new, name) or not shots
-        ),
-    )
-
-
-def _judgement_refusals(old: TaskSpec, new: TaskSpec) -> Iterator[_Refusal]:
-    what = f"old and new judge {old.name} differently"
-    if old.definition != new.definition:
-        yield _spec_refusal(
-            "definition", old, new, f"old and new ran different definitions of {old.name}", "task"
-        )
-    if old.kind != new.kind:
-        yield _spec_refusal("kind", old, new, f"old and new were asked {old.name} in different ways", "task")
-    if old.metric != new.metric:
-        yield _spec_refusal("metric", old, new, what, "scorer")
-    if old.higher_is_better != new.higher_is_better:
-        yield _spec_refusal("higher_is_better", old, new, what, "scorer")
-    if plain(old.scorer) != plain(new.scorer):
-        yield _spec_refusal("scorer", old, new, what, "scorer")
-
-
-def _spec_refusal(name: str, old: TaskSpec, new: TaskSpec, what: str, allow: str) -> _Refusal:
-    before, after = plain(getattr(old, name)), plain(getattr(new, name))
-    return _Refusal(
-        field=f"task.{name}",
-        what=f"{what} ({_against(_flat(name, before), _flat(name, after))})",
-        allow=allow,
-        differences=(Difference(field=f"task.{name}", old=before, new=after),),
-    )
-
-
-def _against(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """`num_fewshot 0 against 5, …`: the first few keys in which two mappings differ."""
-    keys = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
-    shown = [f"{key} {_short(old.get(key))} against {_short(new.get(key))}" for key in keys[:_SHOWN]]
-    return ", ".join(shown) + (", …" if len(keys) > _SHOWN else "")
-
-
-def _short(value: Any) -> str:
-    text = "none" if value in (None, "") else str(value)
-    return text if len(text) <= 40 else text[:12] + "…"
-
-
-# ── settings in which comparable runs may differ ─────────────────────────────────────────────────
-
-
-def _differences(old: Run, new: Run) -> Iterator[Difference]:
-    before, after = _settings(old), _settings(new)
-    for name in dict.fromkeys([*before, *after]):
-        if before.get(name) != after.get(name):
-            yield Difference(field=name, old=before.get(name), new=after.get(name))
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    spec, task = run.spec, run.spec.task
-    settings = {f"model.{name}": getattr(spec.model, name) for name in _MODEL_SETTINGS}
-    settings |= {f"engine.{name}": getattr(spec.engine, name) for name in _ENGINE_SETTINGS}
-    settings |= _flat("engine.settings", plain(spec.engine.settings))
-    settings |= _flat("task.generation", plain(task.generation))
-    settings |= {f"task.{name}": getattr(task, name) for name in ("data", "items", "num_fewshot", "fewshot")}
-    settings |= {"replica": spec.replica, "chunk_size": spec.chunk_size}
-    for name in _RECORDED:
-        settings |= _flat(f"recorded.{name}", plain(run.manifest.recorded.get(name)))
-    return settings
-
-
-def _flat(prefix: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    return {
-        name: leaf for key, item in value.items() for name, leaf in _flat(f"{prefix}.{key}", item).items()
-    }

@@ -337,7 +337,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A warning as a value; `regress.views.view` turns it into a sentence."""
+    """A warning as a value; `regress.views` turns it into a sentence."""
 
     code: str
     """Which warning, for example `tokenizer-differs` or `few-items`."""
@@ -392,6 +392,11 @@ class Pairs:
     def n(self) -> int:
         """Number of pairs."""
         return int(self.old.num_rows)
+
+    @property
+    def repeats(self) -> int:
+        """How often an instance was answered, at most."""
+        return 1 + int(self.old["repeat"].to_numpy().max(initial=0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -490,7 +495,7 @@ class TaskComparison:
     n: int
     """Pairs compared."""
     estimates: Mapping[str, Estimate]
-    """By name: old, new, delta, nfr, pfr, and what else the scale defines (see `regress.comparison`)."""
+    """By name: old, new, delta, nfr, pfr, and what else the scale defines (see `comparison.estimates`)."""
     counts: QuadrantCounts | None
     """Quadrants; null unless the scale is binary."""
     old_side: SideCounts

@@ -10,7 +10,9 @@ import sys
 import pyarrow as pa
 import pytest
 
-from regress.comparison import assemble, flips, summarise
+from regress.comparison.flips import flips
+from regress.comparison.rows import summarise
+from regress.comparison.table import assemble
 from regress.errors import UsageError
 from regress.pairing import pair
 from regress.types import Difference, Notice, Subset
@@ -296,6 +298,30 @@ def test_a_model_compared_with_itself_is_said(same):
     assert "same-run" not in codes(summarise(same("A", new_run=rerun)).warnings)
 
 
+def test_other_tokens_for_the_same_prompt_are_said_where_nothing_explains_them(
+    make_choices, make_model, same
+):
+    def shown(*hashes, **fields):
+        rows = make_choices("A" * len(hashes), "A" * len(hashes), **fields)
+        return [dataclasses.replace(row, shown_hash=one) for row, one in zip(rows, hashes, strict=True)]
+
+    old, new = shown("s", "s", "s", None), shown("s", "t", "u", "v")
+    assert data(summarise(same(old, new)), "shown-differs") == {"n_different": 2, "n": 4}
+    assert "shown-differs" not in codes(summarise(same(old, old)).warnings)
+    for setting in ("tokenizer", "chat_template", "system"):
+        explained = {"model": make_model(**{setting: "other"})}
+        assert "shown-differs" not in codes(summarise(same(old, new, new_run=explained)).warnings)
+    cut = shown("s", "t", "u", "v", left_truncated=3)
+    assert "shown-differs" not in codes(summarise(same(old, cut)).warnings)
+
+
+def test_other_tokens_for_another_prompt_are_no_surprise(make_run, make_choices):
+    old = make_choices("AA", "AA", shown_hash="s")
+    new = make_choices("AA", "AA", shown_hash="t", prompt_hash="other")
+    pairs = pair(make_run(old), make_run([old[0], new[1]]), allow=["prompts"])
+    assert "shown-differs" not in codes(summarise(pairs).warnings)
+
+
 def test_hidden_weights_are_never_taken_for_the_same(make_model, same):
     hidden = {"model": make_model(fingerprint=None)}
     assert "same-run" not in codes(summarise(same("A", old_run=hidden, new_run=hidden)).warnings)
@@ -398,7 +424,7 @@ def test_scales_and_scores_that_do_not_mix_are_not_pooled(make_scores, same):
 
 
 def test_nothing_heavier_than_numpy_and_pyarrow_is_imported():
-    script = "import sys, regress.comparison, regress.pairing; print(*sys.modules)"
+    script = "import sys, regress.comparison.table, regress.pairing; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"pandas", "scipy", "torch", "transformers", "lm_eval", "datasets"} & set(done.stdout.split())
 

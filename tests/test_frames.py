@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
-from regress.comparison import assemble
+from regress.comparison.table import assemble
 from regress.errors import UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
@@ -123,6 +125,30 @@ def test_one_row_a_task(compared):
     assert frame.loc["sums", "m_r"] == pytest.approx(0.1)
     assert frame["old_unreadable"].tolist() == [1, 1, 0]
     assert frame["negative_flips"].dtype == pd.Int64Dtype()
+
+
+def test_rates_on_what_both_sides_could_read_stand_beside_those_on_everything(compared):
+    frame = compared.to_frame().set_index("task")
+    assert frame.loc["quiz", "readable.nfr"] == 0.25
+    assert pd.isna(frame.loc["quiz", "readable.m_g"])
+    assert frame.loc["sums", "readable.m_r"] == frame.loc["sums", "m_r"]
+
+
+def test_columns_stand_together_whatever_scales_the_tasks_have(compared):
+    columns = list(compared.to_frame().columns)
+    assert columns[:5] == ["task", "scale", "metric", "n", "old"]
+    assert columns.index("m_r") < columns.index("both_right") < columns.index("readable.old")
+
+
+def test_intervals_have_columns_once_there_are_any(compared):
+    assert not [name for name in compared.to_frame().columns if name.endswith((".low", ".high"))]
+    quiz = compared.tasks[0]
+    nfr = dataclasses.replace(quiz.estimates["nfr"], low=0.1, high=0.6, confidence=0.95, method="wilson")
+    row = dataclasses.replace(quiz, estimates={**quiz.estimates, "nfr": nfr})
+    frame = dataclasses.replace(compared, tasks=(row, *compared.tasks[1:])).to_frame()
+    assert [name for name in frame.columns if name.endswith((".low", ".high"))] == ["nfr.low", "nfr.high"]
+    assert frame["nfr.low"].tolist()[0] == 0.1
+    assert frame["nfr.high"].isna().tolist() == [False, True, True]
 
 
 def test_tables_do_not_flood_the_prompt(compared):

@@ -37,13 +37,14 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from regress.identity import plain
 from regress.schema import storable
-from regress.types import Comparison, Estimate, Flip, Notice, TaskComparison
+from regress.types import Comparison, Estimate, Flip, Notice, QuadrantCounts, SideCounts, TaskComparison
+from regress.views.sentences import notices, on_demo_items, sentence, title
 from regress.views.untrusted import visible
-from regress.views.view import notices, sentence, title
 
 SCHEMA = "regress.comparison/1"
 
@@ -51,8 +52,8 @@ ESTIMATES = (
     *("old", "new", "delta", "nfr", "pfr", "nfr_mc", "btc", "bec", "nfi", "relative_nfr", "churn"),
     *("nfr_tau", "pfr_tau", "m_g", "m_r"),
 )
-_COUNTS = ("both_right", "negative_flips", "positive_flips", "both_wrong_same", "both_wrong_different")
-_SIDE = ("unreadable", "truncated", "left_truncated")
+_COUNTS = tuple(count.name for count in fields(QuadrantCounts))
+_SIDE = tuple(count.name for count in fields(SideCounts))
 _READABLE = ("delta", "nfr", "pfr", "nfr_mc")
 _TEXTS = ("old_output", "new_output", "target", "prompt")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
@@ -71,7 +72,7 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
             "title": title(comparison),
             "old": plain(comparison.old),
             "new": plain(comparison.new),
-            "demo": any(task.task.data == "demo" for task in comparison.tasks),
+            "demo": on_demo_items(comparison),
             "settings_compared": plain(comparison.settings_compared),
             "notices": [_notice(notice) for notice in comparison.warnings],
             "tasks": [_task(task, with_text) for task in comparison.tasks],
@@ -129,14 +130,14 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(estimate)
-    del fields["warnings"]
-    return {**fields, "notices": [_notice(notice) for notice in estimate.warnings]}
+    whole: dict[str, Any] = plain(estimate)
+    del whole["warnings"]
+    return {**whole, "notices": [_notice(notice) for notice in estimate.warnings]}
 
 
 def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(flip)
-    return fields if with_text else {name: value for name, value in fields.items() if name not in _TEXTS}
+    whole: dict[str, Any] = plain(flip)
+    return whole if with_text else {name: value for name, value in whole.items() if name not in _TEXTS}
 
 
 def _notice(notice: Notice) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from regress.types import Comparison
-from regress.views import view as words
 from regress.views.records import Block, FlipText, Row, Side, View
+from regress.views.view import build
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _REFERENCE = re.compile(r"[@#](?=\w)")
@@ -25,7 +25,7 @@ def render(comparison: Comparison, *, with_text: bool = False) -> str:
         comparison: What to show.
         with_text: Whether to add prompts, targets and answers to the ids of the worst flips.
     """
-    view = words.build(comparison)
+    view = build(comparison)
     narrow = [i for i, column in enumerate(view.columns) if not column.wide]
     wide = [i for i, column in enumerate(view.columns) if column.wide]
     sections = [

@@ -1,6 +1,6 @@
 """What the renderers lay out: a comparison in words, each text ready to be shown.
 
-`regress.views.view.build` makes them; no renderer formats a number or writes a sentence itself.
+`regress.views.view.build` makes them.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from regress.types import Comparison
-from regress.views import view as words
 from regress.views.listing import lay_out, pad, wrap
 from regress.views.records import Block, FlipText, Row, Side, View
+from regress.views.sentences import rest
+from regress.views.view import build
 
 NARROWEST = 60
 """Cells that a table of numbers needs; a narrower terminal gets lines of this width."""
@@ -52,7 +53,7 @@ def render(
         color: Whether to set headings off with ANSI bold and dim; the text is the same without.
         where: The folder in which the reports lie, for the last line.
     """
-    view, width, ink = words.build(comparison), max(width, NARROWEST), _Ink(color)
+    view, width, ink = build(comparison), max(width, NARROWEST), _Ink(color)
     sections = [
         _heading(view, width, ink),
         _table(view, width, wide, ink),
@@ -60,7 +61,7 @@ def render(
         [ink.dim(line) for line in _legend(view, width, wide)],
         [line for note in view.footnotes for line in _hanging(f"{note.mark or '·':>3}  ", note.text, width)],
         *(_worst(block, width, ink) for block in view.blocks),
-        wrap(words.rest(where), width) if where else [],
+        wrap(rest(where), width) if where else [],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 

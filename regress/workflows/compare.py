@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regress.comparison import assemble
+from regress.comparison.table import assemble
 from regress.config import Config, Settings, load_config
 from regress.errors import HubError, MissingExtra, NotComparable, UnknownName
 from regress.frames import ComparedRuns

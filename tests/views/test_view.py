@@ -1,92 +1,31 @@
-import math
 from dataclasses import replace
-from typing import Any
 
-import pytest
-
-from regress.types import Comparison, Difference, Estimate, Flip, ModelSpec, Notice
-from regress.views import view as words
-
-NOTICES: dict[str, dict[str, Any]] = {
-    "setting-differs": {"field": "engine.name", "old": "hf", "new": "vllm"},
-    "few-items": {"n": 12, "minimum": 30},
-    "truncation-unknown": {"side": "new"},
-    "unreadable": {"old": 4, "new": 2, "n": 400},
-    "truncated": {"old": None, "new": 1, "n": 400},
-    "left-truncated": {"old": 0, "new": 3, "n": 400},
-    "max-tokens-reduced": {"side": "new", "asked": 256, "used": 64},
-    "limit-not-sample": {"limit": 200, "n": 1838},
-    "metric-negated": {"metric": "word_perplexity"},
-    "demo-items": {},
-    "per-document": {"metric": "word_perplexity"},
-    "same-run": {},
-    "repeats": {"repeats": 3},
-    "pool-skipped": {"group": "mmlu", "reason": "its tasks are judged on different scales"},
-    "pool-partial": {"group": "mmlu", "missing": ["mmlu_anatomy", "mmlu_law"]},
-}
+from regress.types import Comparison, Estimate, Flip, Notice
+from regress.views.view import build
 
 
 def explained(comparison: Comparison, task: str) -> str:
-    return "\n".join(next(row.lines for row in words.build(comparison).rows if row.task == task))
-
-
-def test_every_notice_has_a_sentence(golden: Any) -> None:
-    sentences = [f"{code}: {words.sentence(Notice(code=code, data=data))}" for code, data in NOTICES.items()]
-    assert set(NOTICES) == set(words._SENTENCES)
-    golden("notices.txt", "\n".join(sentences) + "\n")
-
-
-def test_an_unknown_notice_is_shown_with_its_data() -> None:
-    notice = Notice(code="new\x1bcode", data={"side": "old", "why": None, "more": {"a": [1, math.nan]}})
-    assert words.sentence(notice) == 'Notice new�code: side old, why none, more {"a":[1,null]}.'
-
-
-def test_long_settings_are_shown_from_where_they_part() -> None:
-    same = "lm-eval 0.4.13, torch 2.13.0, transformers "
-    shown = words.difference(Difference(field="engine.version", old=same + "5.23.0", new=same + "5.24.0"))
-    assert shown == "engine version ….0, transformers 5.23.0 → ….0, transformers 5.24.0"
-
-
-@pytest.mark.parametrize(
-    ("rate", "shown"),
-    [(0.0, "0.0"), (1e-5, "<0.1"), (0.0005, "0.1"), (0.99999, ">99.9"), (1.0, "100.0"), (math.inf, "–")],
-)
-def test_a_rate_that_is_not_quite_nothing_or_all_does_not_look_like_it(rate: float, shown: str) -> None:
-    assert words.percent(rate) == shown
-
-
-def test_a_difference_within_rounding_of_zero_has_no_sign() -> None:
-    assert words.points(-1e-12) == "0.0"
-    assert words.points(-0.0004) == "−0.0"
+    return "\n".join(next(row.lines for row in build(comparison).rows if row.task == task))
 
 
 def test_the_title_says_demo_items_whenever_any_task_asked_them(
     full: Comparison, settings: Comparison
 ) -> None:
     mixed = replace(full, tasks=(settings.tasks[0], full.tasks[0]))
-    assert "demo items, not the benchmarks" in words.build(full).title
-    assert "demo items, not the benchmarks" in words.build(mixed).title
-    assert "demo" not in words.build(settings).title
+    assert "demo items, not the benchmarks" in build(full).title
+    assert "demo items, not the benchmarks" in build(mixed).title
+    assert "demo" not in build(settings).title
 
 
 def test_overridden_refusals_are_the_heading(full: Comparison, settings: Comparison) -> None:
-    assert words.build(full).heading == ""
-    assert words.build(settings).heading == (
+    assert build(full).heading == ""
+    assert build(settings).heading == (
         "a comparison of settings, not of models: worked examples 0 → 5; prompts aa00bb11 → cc22dd33"
     )
 
 
-def test_a_model_is_named_with_what_pins_it() -> None:
-    spec = ModelSpec(
-        name="vicuna", source="lmsys/vicuna-7b", revision="a" * 40, dtype="float16", quantization="gptq"
-    )
-    assert words.model(spec) == "vicuna · lmsys/vicuna-7b · revision aaaaaaaa · float16 · gptq"
-    tuned = ModelSpec(name="m", source="m", adapter="team/lora", fingerprint="b" * 64)
-    assert words.model(tuned) == "m · adapter team/lora · weights bbbbbbbb · weight type unknown"
-
-
 def test_one_footnote_serves_all_rows_that_share_it(full: Comparison) -> None:
-    view = words.build(full)
+    view = build(full)
     texts = [note.text for note in view.footnotes]
     assert len(texts) == len(set(texts))
     assert [row.marks for row in view.rows] == ["1–4", "1", "4, 5", ""]
@@ -94,14 +33,14 @@ def test_one_footnote_serves_all_rows_that_share_it(full: Comparison) -> None:
 
 def test_what_concerns_everything_is_not_marked_again_on_rows(full: Comparison) -> None:
     task = replace(full.tasks[1], warnings=full.warnings)
-    view = words.build(replace(full, tasks=(task,)))
+    view = build(replace(full, tasks=(task,)))
     assert [(note.mark, row.marks) for note in view.footnotes for row in view.rows] == [("", "")]
 
 
 def test_a_warning_on_an_estimate_is_a_footnote_of_its_row(full: Comparison) -> None:
     warned = Estimate(value=0.1, n=400, warnings=(Notice(code="few-items", data={"n": 4, "minimum": 30}),))
     task = replace(full.tasks[3], estimates={**full.tasks[3].estimates, "nfr": warned})
-    (note,) = words.build(replace(full, tasks=(task,), warnings=())).footnotes
+    (note,) = build(replace(full, tasks=(task,), warnings=())).footnotes
     assert note.text.startswith("Fewer than 30 instances")
 
 
@@ -132,12 +71,12 @@ def test_intervals_are_shown_once_there_are_any(full: Comparison) -> None:
 
 def test_nothing_compared_is_said_and_not_counted(unknowns: Comparison) -> None:
     assert explained(unknowns, "gsm8k").startswith("0 instances compared")
-    cells = words.build(unknowns).rows[0].cells
+    cells = build(unknowns).rows[0].cells
     assert cells == ("0", *["–"] * (len(cells) - 1))
 
 
 def test_a_choice_is_shown_by_its_text_and_a_generation_by_what_was_read(full: Comparison) -> None:
-    blocks = words.build(full).blocks
+    blocks = build(full).blocks
     assert blocks[1].flips[0].new.answer == "Put the jar into the freezer before you twist the lid."
     assert blocks[0].flips[1].new.answer == "unreadable"
     assert blocks[0].flips[0].new.answer == "38"
@@ -145,22 +84,22 @@ def test_a_choice_is_shown_by_its_text_and_a_generation_by_what_was_read(full: C
 
 
 def test_the_question_is_shown_without_its_worked_examples(full: Comparison) -> None:
-    asked = words.build(full).blocks[0].flips[0].asked
+    asked = build(full).blocks[0].flips[0].asked
     assert asked == ("Question: Tom has 40 apples and Ann gives him 2 more. How many has he now? Answer:")
 
 
 def test_flips_of_runs_without_text_say_what_is_known(full: Comparison) -> None:
     bare = Flip(instance_id="a", index=0, quadrant="negative flip", delta=-1.0, kind="format lost")
-    view = words.build(replace(full, tasks=(replace(full.tasks[0], worst=(bare,)),)))
+    view = build(replace(full, tasks=(replace(full.tasks[0], worst=(bare,)),)))
     (flip,) = view.blocks[0].flips
     assert (flip.heading, flip.asked, flip.target) == ("a · index 0 · format lost", "", "")
 
 
 def test_worst_flips_are_shown_with_their_task_and_not_again_in_the_pool(full: Comparison) -> None:
     pool = replace(full.tasks[3], worst=full.tasks[0].worst)
-    view = words.build(replace(full, tasks=(*full.tasks[:3], pool)))
+    view = build(replace(full, tasks=(*full.tasks[:3], pool)))
     assert [block.heading.split(":")[0] for block in view.blocks] == ["gsm8k", "piqa", "samsum"]
 
 
 def test_a_comparison_without_tasks_has_a_view(full: Comparison) -> None:
-    assert words.build(replace(full, tasks=())).rows == ()
+    assert build(replace(full, tasks=())).rows == ()

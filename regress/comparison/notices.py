@@ -1,0 +1,95 @@
+"""What to know before relying on a row: which warnings hold; `regress.views` puts them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+
+from regress.comparison.sides import count
+from regress.identity import plain
+from regress.types import Notice, Pairs, SideCounts, TaskSpec
+
+MINIMUM_ITEMS = 300
+"""Below this many instances, intervals cover less than they promise."""
+
+_REDUCED = "max_gen_toks_reduced"
+_BEFORE_THE_PROMPT = {"model.tokenizer", "model.chat_template", "model.system"}
+
+
+def from_counts(n: int, items: int, old: SideCounts, new: SideCounts) -> Iterator[Notice]:
+    """Notices that follow from counts alone, for ordinary and pooled rows alike.
+
+    Args:
+        n: Pairs compared.
+        items: Instances among them.
+        old: What went wrong on the old side.
+        new: What went wrong on the new side.
+    """
+    if items < MINIMUM_ITEMS:
+        yield Notice(code="few-items", data={"n": items, "minimum": MINIMUM_ITEMS})
+    for code, before, after in (
+        ("unreadable", old.unreadable, new.unreadable),
+        ("truncated", old.truncated, new.truncated),
+        ("left-truncated", old.left_truncated, new.left_truncated),
+    ):
+        if before or after:
+            yield Notice(code=code, data={"old": before, "new": after, "n": n})
+
+
+def from_pairs(pairs: Pairs, old: SideCounts, new: SideCounts) -> Iterator[Notice]:
+    """Notices that follow from what the runs were asked and shown, and from where they differ."""
+    yield from _about_length(pairs, old, new)
+    yield from _about_task(pairs.old_spec.task)
+    yield from _about_items(pairs)
+    if _same_run(pairs):
+        yield Notice(code="same-run")
+    if n_different := _shown_differently(pairs):
+        yield Notice(code="shown-differs", data={"n_different": n_different, "n": pairs.n})
+    for difference in pairs.differences:
+        if f".{_REDUCED}" not in difference.field:  # said by max-tokens-reduced
+            yield Notice(code="setting-differs", data=plain(difference))
+
+
+def _about_length(pairs: Pairs, old: SideCounts, new: SideCounts) -> Iterator[Notice]:
+    for side, counts in (("old", old), ("new", new)):
+        if pairs.old_spec.task.kind == "generation" and counts.truncated is None:
+            yield Notice(code="truncation-unknown", data={"side": side})
+    for side, spec in (("old", pairs.old_spec), ("new", pairs.new_spec)):
+        if reduced := spec.engine.settings.get(_REDUCED):
+            yield Notice(code="max-tokens-reduced", data={"side": side, **plain(reduced)})
+
+
+def _about_task(task: TaskSpec) -> Iterator[Notice]:
+    if not task.higher_is_better:
+        yield Notice(code="metric-negated", data={"metric": task.metric})
+    if task.kind == "likelihood":
+        yield Notice(code="per-document", data={"metric": task.metric})
+
+
+def _about_items(pairs: Pairs) -> Iterator[Notice]:
+    old, new = pairs.old_spec, pairs.new_spec
+    if (limit := old.subset.limit or new.subset.limit) and limit < old.task.n:
+        yield Notice(code="limit-not-sample", data={"limit": limit, "n": old.task.n})
+    if "demo" in (old.task.data, new.task.data):
+        yield Notice(code="demo-items")
+    if pairs.repeats > 1:
+        yield Notice(code="repeats", data={"repeats": pairs.repeats})
+
+
+def _same_run(pairs: Pairs) -> bool:
+    weights = pairs.old_spec.model.fingerprint
+    keyed = [d for d in (*pairs.differences, *pairs.overridden) if not d.field.startswith("recorded.")]
+    return weights is not None and weights == pairs.new_spec.model.fingerprint and not keyed
+
+
+def _shown_differently(pairs: Pairs) -> int:
+    """Rows on which one whole prompt became other tokens, though no setting says why."""
+    if _BEFORE_THE_PROMPT & {difference.field for difference in pairs.differences}:
+        return 0
+    old, new = pairs.old, pairs.new
+    same_prompt = pc.equal(old["prompt_hash"], new["prompt_hash"])
+    # null where an engine hides what it showed
+    other_tokens = pc.not_equal(old["shown_hash"], new["shown_hash"])
+    whole = pc.equal(pc.add(old["left_truncated"], new["left_truncated"]), 0)
+    return count(pc.and_(pc.and_(same_prompt, other_tokens), whole))

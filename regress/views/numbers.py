@@ -1,0 +1,112 @@
+"""How a number looks; what is undefined or unknown never looks like one."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from regress.types import Scale
+
+UNDEFINED = "–"
+UNKNOWN = "unknown"
+
+Unit = Literal["rate", "level", "difference", "ratio"]
+"""What an estimate is: a share of instances, an accuracy or mean score, a change of one, or a quotient."""
+
+
+def percent(rate: float) -> str:
+    """A rate in [0, 1] as a percentage; what is not quite 0 or 100 does not look like it.
+
+    >>> percent(0.613), percent(0.0001), percent(0.0), percent(math.nan)
+    ('61.3', '<0.1', '0.0', '–')
+    """
+    if not math.isfinite(rate):
+        return UNDEFINED
+    if 0 < rate < 0.0005:
+        return "<0.1"
+    if 0.9995 <= rate < 1:
+        return ">99.9"
+    return f"{100 * rate:.1f}".replace("-", "−")
+
+
+def chosen(rate: float) -> str:
+    """A rate that somebody chose, such as a tolerance, in percent without digits that say nothing.
+
+    >>> chosen(0.05), chosen(0.95), chosen(0.995)
+    ('5', '95', '99.5')
+    """
+    return f"{100 * rate:g}"
+
+
+def points(delta: float) -> str:
+    """A difference of two rates in percentage points, with its sign.
+
+    >>> points(0.1675), points(-0.02), points(0.0), points(math.nan)
+    ('+16.8', '−2.0', '0.0', '–')
+    """
+    if not math.isfinite(delta):
+        return UNDEFINED
+    return f"{100 * delta:+.1f}".replace("-", "−") if abs(delta) > 1e-9 else "0.0"
+
+
+def score(value: float, *, signed: bool = False) -> str:
+    """A score without bounds, to four digits.
+
+    >>> score(-12.3456), score(0.25, signed=True), score(1234.0), score(math.nan)
+    ('−12.35', '+0.2500', '1234', '–')
+    """
+    if not math.isfinite(value):
+        return UNDEFINED
+    # the alternate form keeps zeros at the end, so that a column of scores is equally precise
+    return format(value, "+#.4g" if signed and value else "#.4g").rstrip(".").replace("-", "−")
+
+
+def ratio(value: float) -> str:
+    """A quotient of two rates.
+
+    >>> ratio(0.5), ratio(math.nan)
+    ('0.50', '–')
+    """
+    return f"{value:.2f}" if math.isfinite(value) else UNDEFINED
+
+
+def number(value: float, unit: Unit, scale: Scale) -> str:
+    """An estimate of a task that is judged on `scale`.
+
+    >>> number(0.613, "level", "bounded"), number(0.613, "level", "unbounded")
+    ('61.3', '0.6130')
+    """
+    if unit == "ratio":
+        return ratio(value)
+    if unit == "level" and scale == "unbounded":
+        return score(value)
+    if unit == "difference":
+        return score(value, signed=True) if scale == "unbounded" else points(value)
+    return percent(value)
+
+
+def count(number: int | None) -> str:
+    """A number of things.
+
+    >>> count(10042), count(None)
+    ('10,042', 'unknown')
+    """
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def change(old: int | None, new: int | None) -> str:
+    """A count before and after.
+
+    >>> change(4, 2), change(None, 1), change(None, None)
+    ('4 → 2', 'unknown → 1', 'unknown')
+    """
+    return UNKNOWN if old is None and new is None else f"{count(old)} → {count(new)}"
+
+
+def plural(number: int | None, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "instance"), plural(1200, "instance"), plural(0, "time")
+    ('1 instance', '1,200 instances', '0 times')
+    """
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,179 @@
+"""One row of the table in words: its numbers, and what they mean in instances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from regress.metrics.continuous import TAU
+from regress.types import Estimate, QuadrantCounts, TaskComparison
+from regress.views.numbers import Unit, change, chosen, count, number, percent, plural
+from regress.views.records import Row
+from regress.views.sentences import notices, sentence, task_name
+from regress.views.settings import name
+
+
+class Measure(NamedTuple):
+    """An estimate that has a column."""
+
+    heading: str
+    """What stands above the column."""
+    estimate: str
+    """Name of the estimate."""
+    unit: Unit
+    """What it is."""
+    wide: bool = False
+    """Whether it is shown only where there is room."""
+
+
+MEASURES = (
+    Measure("old", "old", "level"),
+    Measure("new", "new", "level"),
+    Measure("Δ", "delta", "difference"),
+    Measure("NFR", "nfr", "rate"),
+    Measure("PFR", "pfr", "rate"),
+    Measure("NFR_mc", "nfr_mc", "rate"),
+    Measure("BTC", "btc", "rate", wide=True),
+    Measure("BEC", "bec", "rate", wide=True),
+    Measure("NFI", "nfi", "rate", wide=True),
+    Measure("rel. NFR", "relative_nfr", "ratio", wide=True),
+    Measure("churn", "churn", "rate", wide=True),
+    Measure("m_g", "m_g", "level", wide=True),
+    Measure("m_r", "m_r", "level", wide=True),
+)
+"""The columns after n, in order."""
+
+_POOLED_NAMES = 3
+
+
+def row(task: TaskComparison, marks: Mapping[str, int]) -> Row:
+    """A row in words.
+
+    Args:
+        task: The row.
+        marks: Numbers of the footnotes, by their text.
+    """
+    mine = sorted({marks[text] for text in map(sentence, notices(task)) if text in marks})
+    scale = task.task.scale
+    cells = (number(value(task, one.estimate), one.unit, scale) for one in MEASURES)
+    lines = (_flips_line(task), _readable_line(task), _interval_line(task))
+    return Row(
+        task=task_name(task),
+        cells=(count(task.n), *cells),
+        marks=_ranges(mine),
+        lines=tuple(line for line in lines if line),
+    )
+
+
+def value(task: TaskComparison, estimate: str) -> float:
+    """An estimate of a row; nan where it has none of that name."""
+    return task.estimates[estimate].value if estimate in task.estimates else math.nan
+
+
+def instances(task: TaskComparison, estimate: str) -> int | None:
+    """How many instances a rate of a row stands for; null where it is undefined."""
+    rate = value(task, estimate)
+    return round(rate * task.n) if math.isfinite(rate) else None
+
+
+def _ranges(marks: Sequence[int]) -> str:
+    """Footnote numbers with runs joined: 1, 2, 3, 5 is `1–3, 5`."""
+    runs: list[list[int]] = []
+    for mark in marks:
+        if runs and mark == runs[-1][-1] + 1:
+            runs[-1].append(mark)
+        else:
+            runs.append([mark])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+# ── what the numbers mean in instances ───────────────────────────────────────────────────────────
+
+
+def _flips_line(task: TaskComparison) -> str:
+    judged = name(task.task.metric) + ("" if task.members else f", {task.task.num_fewshot}-shot")
+    if task.n == 0:
+        flips = [f"{plural(task.n, 'instance')} compared"]
+    else:
+        flips = _score_parts(task) if task.counts is None else _count_parts(task.counts)
+    return "; ".join([*_pool_part(task), *flips, *_side_parts(task)]) + f" ({judged})"
+
+
+def _pool_part(task: TaskComparison) -> list[str]:
+    if not task.members:
+        return []
+    named = [name(member) for member in task.members[:_POOLED_NAMES]]
+    more = len(task.members) - len(named)
+    return ["all of " + (", ".join(named) + f" and {count(more)} more" if more else " and ".join(named))]
+
+
+def _count_parts(counts: QuadrantCounts) -> list[str]:
+    return [
+        f"{count(counts.negative_flips)} lost, {count(counts.positive_flips)} gained of {count(counts.n)}",
+        plural(counts.both_wrong_different, "wrong answer") + " changed",
+    ]
+
+
+def _score_parts(task: TaskComparison) -> list[str]:
+    fell, rose = instances(task, "nfr"), instances(task, "pfr")
+    loss, gain = (number(value(task, mean), "level", task.task.scale) for mean in ("m_r", "m_g"))
+    parts = [
+        f"{count(fell)} of {count(task.n)} lower" + (f", by {loss} on average (m_r)" if fell else ""),
+        f"{count(rose)} higher" + (f", by {gain} (m_g)" if rose else ""),
+    ]
+    if "nfr_tau" in task.estimates:
+        nfr, pfr = percent(value(task, "nfr_tau")), percent(value(task, "pfr_tau"))
+        parts.append(f"by more than {chosen(TAU)} points (τ = {TAU}): NFR {nfr}, PFR {pfr}")
+    return parts
+
+
+def _side_parts(task: TaskComparison) -> list[str]:
+    """Unreadable and truncated answers: always for generations, else only where there are any."""
+    old, new, written = task.old_side, task.new_side, task.task.kind == "generation"
+    parts = []
+    if written or old.unreadable or new.unreadable:
+        parts.append(f"unreadable {change(old.unreadable, new.unreadable)}")
+    if written or old.truncated or new.truncated:
+        parts.append(f"truncated {change(old.truncated, new.truncated)}")
+    if old.left_truncated or new.left_truncated:
+        parts.append(f"prompts cut at the beginning {change(old.left_truncated, new.left_truncated)}")
+    return parts
+
+
+def _readable_line(task: TaskComparison) -> str:
+    """The rates on what was readable on both sides, where that is not everything."""
+    if "nfr" not in task.readable.keys() & task.estimates.keys():
+        return ""
+    n = task.readable["nfr"].n
+    if n == task.estimates["nfr"].n:
+        return ""
+    rates = [
+        f"{one.heading} {number(task.readable[one.estimate].value, one.unit, task.task.scale)}"
+        for one in MEASURES
+        if one.estimate in task.readable and not one.wide
+    ]
+    return f"on the {plural(n, 'instance')} readable on both sides: " + ", ".join(rates)
+
+
+def _interval_line(task: TaskComparison) -> str:
+    """The intervals, where any were made."""
+    made = [
+        (one, task.estimates[one.estimate])
+        for one in MEASURES
+        if one.estimate in task.estimates and _has_interval(task.estimates[one.estimate])
+    ]
+    if not made:
+        return ""
+    scale = task.task.scale
+    shown = (
+        f"{one.heading} {number(estimate.low, one.unit, scale)} to {number(estimate.high, one.unit, scale)}"
+        for one, estimate in made
+    )
+    levels = {estimate.confidence for _, estimate in made}
+    level = levels.pop() if len(levels) == 1 else None
+    return (f"{chosen(level)} % intervals: " if level else "intervals: ") + ", ".join(shown)
+
+
+def _has_interval(estimate: Estimate) -> bool:
+    return math.isfinite(estimate.low) and math.isfinite(estimate.high)

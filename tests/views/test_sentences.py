@@ -1,0 +1,35 @@
+import math
+from typing import Any
+
+from regress.types import Notice
+from regress.views.sentences import _SENTENCES, sentence
+
+NOTICES: dict[str, dict[str, Any]] = {
+    "setting-differs": {"field": "engine.name", "old": "hf", "new": "vllm"},
+    "few-items": {"n": 12, "minimum": 30},
+    "truncation-unknown": {"side": "new"},
+    "unreadable": {"old": 4, "new": 2, "n": 400},
+    "truncated": {"old": None, "new": 1, "n": 400},
+    "left-truncated": {"old": 0, "new": 3, "n": 400},
+    "max-tokens-reduced": {"side": "new", "asked": 256, "used": 64},
+    "limit-not-sample": {"limit": 200, "n": 1838},
+    "metric-negated": {"metric": "word_perplexity"},
+    "demo-items": {},
+    "per-document": {"metric": "word_perplexity"},
+    "same-run": {},
+    "shown-differs": {"n_different": 3, "n": 400},
+    "repeats": {"repeats": 3},
+    "pool-skipped": {"group": "mmlu", "reason": "its tasks are judged on different scales"},
+    "pool-partial": {"group": "mmlu", "missing": ["mmlu_anatomy", "mmlu_law"]},
+}
+
+
+def test_every_notice_has_a_sentence(golden: Any) -> None:
+    sentences = [f"{code}: {sentence(Notice(code=code, data=data))}" for code, data in NOTICES.items()]
+    assert set(NOTICES) == set(_SENTENCES)
+    golden("notices.txt", "\n".join(sentences) + "\n")
+
+
+def test_an_unknown_notice_is_shown_with_its_data() -> None:
+    notice = Notice(code="new\x1bcode", data={"side": "old", "why": None, "more": {"a": [1, math.nan]}})
+    assert sentence(notice) == 'Notice new�code: side old, why none, more {"a":[1,null]}.'
