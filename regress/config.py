@@ -15,6 +15,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
+import types
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,16 @@ from regress.errors import UnknownName, UsageError
 
 DEFAULT_TASKS = ("gsm8k", "samsum", "piqa", "hellaswag")
 CONFIG_NAME, STORE_VARIABLE, DEFAULT_STORE = "regress.toml", "REGRESS_STORE", "reports/runs"
+
+_LEAST = {"limit": 1, "sample": 1, "batch_size": 1, "max_gen_toks": 1, "chunk_size": 1}
+_LEAST |= {"num_fewshot": 0, "seed": 0}
+_KINDS: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "text",
+    tuple: "several names",
+    Mapping: "a table of names and values",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +104,18 @@ class Settings:
     """Instances a stored part holds."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if self.limit is not None and self.sample is not None:
             raise UsageError("both a limit and a sample were given", allowed="one of them")
-        for name in ("limit", "sample", "batch_size", "max_gen_toks", "chunk_size"):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise UsageError(f"{name} is {value!r}", allowed="a whole number from 1")
-        if self.num_fewshot is not None and self.num_fewshot < 0:
-            raise UsageError(f"num_fewshot is {self.num_fewshot}", allowed="a whole number from 0")
+            if value is not None and value < least:
+                raise UsageError(f"{name} is {value!r}", allowed=f"a whole number from {least}")
         if self.fewshot not in (None, "fixed", "lm-eval"):
             raise UsageError(f"fewshot is {self.fewshot!r}", allowed="fixed, lm-eval")
-        if not self.tasks:
-            raise UsageError("no task was given", allowed="at least one")
+        if not self.tasks or not all(isinstance(task, str) and task for task in self.tasks):
+            given = f"tasks is {list(self.tasks)!r}" if self.tasks else "no task was given"
+            raise UsageError(given, allowed="at least one name or path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +136,20 @@ class Config:
 
         Raises:
             UnknownName: If a setting does not exist.
+            UsageError: If a value cannot be meant.
         """
         chosen = {**self.defaults, **{name: value for name, value in given.items() if value is not None}}
         known = {f.name for f in dataclasses.fields(Settings)}
         for name in chosen:
             if name not in known:
                 raise UnknownName("setting", name, known)
-        if isinstance(chosen.get("tasks"), (str, list)):
-            tasks = chosen["tasks"]
-            chosen["tasks"] = tuple(tasks.split(",") if isinstance(tasks, str) else tasks)
+        tasks = chosen.get("tasks")
+        if isinstance(tasks, (str, os.PathLike)):
+            tasks = [task.strip() for task in os.fspath(tasks).split(",") if task.strip()]
+        if isinstance(tasks, (list, tuple)):
+            chosen["tasks"] = tuple(map(_path_as_text, tasks))
+        if "data" in chosen:
+            chosen["data"] = _path_as_text(chosen["data"])
         return Settings(**chosen)
 
 
@@ -149,14 +166,16 @@ def load_config(*, store: str | Path | None = None, start: Path | None = None) -
     """
     path = _find(start or Path.cwd())
     table = _read(path) if path else {}
-    _check_keys(table, {"store", "aliases", "defaults", "gate"}, path)
+    _check_keys(table, {"store", "aliases", "defaults", "gate"}, str(path))
     base = path.parent if path else Path()
     aliases = dict(_aliases(_shipped_aliases(), Path(__file__).parent))
-    aliases.update(_aliases(table.get("aliases", {}), base))
-    defaults = table.get("defaults", {})
-    _check_keys(defaults, {f.name for f in dataclasses.fields(Settings)}, path)
+    aliases.update(_aliases(_table(table, "aliases", path), base))
+    defaults = _defaults(_table(table, "defaults", path), base, path)
+    own = table.get("store", DEFAULT_STORE)
+    if not isinstance(own, str):
+        raise UsageError(f"{path}: store is {own!r}", allowed="a path, as text")
     chosen = store or os.environ.get(STORE_VARIABLE)
-    folder = Path(chosen) if chosen else base / table.get("store", DEFAULT_STORE)
+    folder = Path(chosen).expanduser() if chosen else base / Path(own).expanduser()
     return Config(store=folder, aliases=aliases, defaults=defaults, path=path)
 
 
@@ -176,8 +195,10 @@ def _read(path: Path) -> dict[str, Any]:
         if path.name != CONFIG_NAME:
             return {}  # somebody else's broken pyproject.toml is not ours to judge
         raise UsageError(f"{path} is not valid TOML ({error})", do="Mend it or remove it.") from None
-    table = document if path.name == CONFIG_NAME else document.get("tool", {}).get("regress", {})
-    return dict(table)
+    if path.name == CONFIG_NAME:
+        return document
+    tools = document.get("tool")
+    return _table(tools, "regress", path) if isinstance(tools, dict) else {}
 
 
 def _shipped_aliases() -> dict[str, Any]:
@@ -193,16 +214,60 @@ def _aliases(table: Mapping[str, Any], base: Path) -> Mapping[str, Alias]:
             raise UsageError(
                 f"alias {name!r} is {value!r}", allowed="a hub id, a path, or a table with `model`"
             )
-        _check_keys(fields, known, None)
-        if fields["model"].startswith(("./", "../")):
-            fields = {**fields, "model": str(base / fields["model"])}
-        found[name] = Alias(**fields)
+        _check_keys(fields, known, f"alias {name!r}")
+        alias = Alias(**{key: _from(base, item) if key in _PATHS else item for key, item in fields.items()})
+        _check_kinds(alias, f"alias {name!r}: ")
+        found[name] = alias
     return found
 
 
-def _check_keys(table: Any, known: set[str], path: Path | None) -> None:
+def _defaults(table: Mapping[str, Any], base: Path, path: Path | None) -> Mapping[str, Any]:
+    _check_keys(table, {f.name for f in dataclasses.fields(Settings)}, str(path))
+    rebased = {name: _from(base, value) if name in _PATHS else value for name, value in table.items()}
+    if isinstance(data := table.get("data"), str) and data not in ("hub", "demo"):
+        rebased["data"] = str(base / Path(data).expanduser())
+    if isinstance(tasks := table.get("tasks"), list):
+        rebased["tasks"] = [_from(base, task) for task in tasks]
+    return rebased
+
+
+_PATHS = ("model", "adapter", "tasks")
+
+
+def _from(base: Path, value: Any) -> Any:
+    """A path that says that it is one, taken from the folder of the file it stands in."""
+    if isinstance(value, str) and (value in (".", "..") or value.startswith(("./", "../"))):
+        return str(base / value)
+    return value
+
+
+def _path_as_text(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _table(document: Mapping[str, Any], name: str, path: Path | None) -> dict[str, Any]:
+    table = document.get(name, {})
     if not isinstance(table, dict):
-        raise UsageError(f"{path or 'an alias'}: {table!r} is not a table")
+        raise UsageError(f"{path}: {name} is {table!r}", allowed="a table")
+    return table
+
+
+def _check_keys(table: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in table:
         if key not in known:
-            raise UnknownName(f"key in {path}" if path else "key of an alias", key, known)
+            raise UnknownName(f"key in {where}", key, known)
+
+
+def _check_kinds(record: Any, where: str = "") -> None:
+    """Refuse values of another type than their field's: in TOML and in Python one can write anything.
+
+    Raises:
+        UsageError: Naming the first.
+    """
+    for name, hint in typing.get_type_hints(type(record)).items():
+        several = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds = [typing.get_origin(kind) or kind for kind in several]
+        value = getattr(record, name)
+        if not isinstance(value, tuple(kinds)) or (isinstance(value, bool) and bool not in kinds):
+            allowed = " or ".join(_KINDS[kind] for kind in kinds if kind in _KINDS)
+            raise UsageError(f"{where}{name} is {value!r}", allowed=allowed)

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pyarrow as pa
 import pytest
 
 from regress.identity import sequence_hash, text_hash
 from regress.schema import instance_table, prediction_table
 from regress.types import EngineSpec, Instance, Manifest, ModelSpec, Prediction, Run, RunSpec, TaskSpec
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 def _model(name: str = "demo-v1", **changes: Any) -> ModelSpec:
