@@ -1,10 +1,10 @@
 """What did this update break? Pairs two language models' answers and finds the flips.
 
-    import regress
+import regress
 
-    comparison = regress.compare("demo-v1", "demo-v2")
-    comparison.to_frame()
-    comparison.flips("gsm8k", quadrant="negative flip")
+comparison = regress.compare("demo-v1", "demo-v2")
+comparison.to_frame()
+comparison.flips("gsm8k", quadrant="negative flip")
 """
 
 from __future__ import annotations
