@@ -1,0 +1,25 @@
+"""Peak memory of loading a data set, or of evaluating a model on it: `peak.py load|evaluate ENGINE MODEL`."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+from regress.config import Settings
+from regress.workflows.evaluate import evaluate, load
+
+if __name__ == "__main__":
+    what, engine, model = sys.argv[1:]
+    if engine == "hf":
+        import torch
+
+        from regress.engines import facts  # noqa: F401  (the same code in memory on both sides)
+
+        torch.set_num_threads(1)
+    if what == "load":
+        load(Settings(tasks=("piqa",), data="data"))
+    else:
+        evaluate(model, tasks="piqa", data="data", engine=engine, store="runs")
+    unit = 1024 if sys.platform == "darwin" else 1  # macOS tells bytes, Linux kilobytes
+    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit}))

@@ -1,0 +1,108 @@
+"""Stored runs and items made up to size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from regress.identity import sequence_hash, task_fingerprint, text_hash
+from regress.store.runs import Store
+from regress.types import EngineSpec, Instance, ModelSpec, Prediction, RunSpec, TaskSpec
+
+ENDINGS = 4
+SCENE = "A man is standing in a kitchen with a bowl and a whisk in his hands. He looks up and "
+
+
+def hellaswag_runs(folder: Path, n: int) -> list[Path]:
+    """Two finished runs of `n` four-way items that differ on about one answer in six."""
+    rng = np.random.default_rng(0)
+    golds, skill = rng.integers(ENDINGS, size=n), rng.normal(size=(n, ENDINGS))
+    skill[np.arange(n), golds] += 1.2
+    store, task = Store(folder / "runs"), _task(n)
+    store.write_instances(task, _instances(golds))
+    paths = []
+    for name in ("old", "new"):
+        logprobs = -40 + 4 * (skill + 0.5 * rng.normal(size=(n, ENDINGS)))
+        spec = RunSpec(
+            model=ModelSpec(
+                name=name, source=name, fingerprint=text_hash(name), tokenizer="t", dtype="float32"
+            ),
+            task=task,
+            engine=EngineSpec(name="hf", version="synthetic", batch_size=8),
+            chunk_size=1024,
+            n=n,
+            ids=sequence_hash(map(_id, range(n))),
+        )
+        with store.writer(name, spec, range(n)) as writer:
+            for chunk in writer.todo():
+                writer.append(chunk, [_prediction(i, int(golds[i]), logprobs[i]) for i in chunk.indices])
+            paths.append(writer.finish())
+    return paths
+
+
+def _task(n: int) -> TaskSpec:
+    hashes = {name: text_hash(name, digits=64) for name in ("definition", "items", "targets", "prompts")}
+    spec = TaskSpec(name="hellaswag", version="1", kind="choice", scale="binary", metric="acc", n=n, **hashes)
+    return TaskSpec(**{**vars(spec), "fingerprint": task_fingerprint(spec)})
+
+
+def _instances(golds: np.ndarray) -> Iterator[Instance]:
+    for i, gold in enumerate(golds):
+        choices = tuple(_ending(i, place) for place in range(ENDINGS))
+        yield Instance(
+            id=_id(i),
+            index=i,
+            prompt=f"Cooking {i}: {SCENE * 3}",
+            target=choices[gold],
+            choices=choices,
+            golds=(int(gold),),
+            source=json.dumps({"ctx": SCENE * 3, "endings": choices}),
+        )
+
+
+def _prediction(index: int, gold: int, logprobs: np.ndarray) -> Prediction:
+    chosen = int(logprobs.argmax())
+    right = chosen == gold
+    return Prediction(
+        instance_id=_id(index),
+        index=index,
+        prompt_hash=text_hash(f"prompt {index}"),
+        shown_hash=text_hash(f"shown {index}"),
+        output=_ending(index, chosen),
+        answer=str(chosen),
+        status="scored",
+        correct=right,
+        score=float(right),
+        scores={"acc": float(right), "acc_norm": float(right)},
+        choice_logprobs=tuple(map(float, logprobs)),
+        choice_lengths=(60, 61, 62, 63),
+        gold_margin=float(logprobs[gold] - np.delete(logprobs, gold).max()),
+        prompt_tokens=80,
+        output_tokens=15,
+    )
+
+
+def _id(index: int) -> str:
+    return text_hash(f"item {index}")
+
+
+def _ending(index: int, place: int) -> str:
+    return f"pours number {index} into pan {place} and stirs until it is golden and firm."
+
+
+def piqa_items(folder: Path, n: int) -> None:
+    """`n` items of PIQA's form in `folder`/data."""
+    path = folder / "data" / "piqa" / "validation.jsonl"
+    path.parent.mkdir(parents=True)
+    with path.open("w", encoding="utf-8") as file:
+        for i in range(n):
+            item = {
+                "goal": f"open jar {i}",
+                "sol1": f"twist lid {i}",
+                "sol2": f"smash lid {i}",
+                "label": i % 2,
+            }
+            file.write(json.dumps(item) + "\n")
