@@ -41,6 +41,7 @@ SMALL_FILES = (
     GENERATION_CONFIG,
     "chat_template.jinja",
     "chat_template.json",
+    "additional_chat_templates/*.jinja",
     "*.tiktoken",
 )
 # fields that change with every save and never an answer
@@ -125,13 +126,13 @@ def check(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -
         _weight_files(folder, allow_bin=allow_bin)
         _tokenizer_hash(folder)
     else:
-        hub.check_model(repository, revision, allow_bin=allow_bin)
+        hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=allow_bin)
     if adapter := adapter or (alias.adapter if alias else None):
         repository, revision = _named(adapter, None, aliases)
         if revision is _LOCAL:
             _adapter_files(Path(repository).expanduser())
         else:
-            hub.check_model(repository, revision, allow_bin=False)
+            hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=False)
 
 
 def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
@@ -247,10 +248,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _weight_files(folder: Path, *, allow_bin: bool) -> tuple[list[Path], bool]:
-    safe = sorted(folder.glob("model*.safetensors"))
-    if safe:
+    if safe := _one_set(folder, "model", ".safetensors"):
         return safe, False
-    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    pickled = _one_set(folder, "pytorch_model", ".bin")
     if pickled and allow_bin:
         return pickled, True
     if pickled:
@@ -260,6 +260,25 @@ def _weight_files(folder: Path, *, allow_bin: bool) -> tuple[list[Path], bool]:
             do="Convert them, or say --allow-bin to read them with weights_only=True.",
         )
     raise ModelError(f"{folder} has no weights", allowed="model*.safetensors")
+
+
+def _one_set(folder: Path, stem: str, suffix: str) -> list[Path]:
+    """The files of one copy of the weights, as transformers chooses it where a folder holds several."""
+    if (whole := folder / f"{stem}{suffix}").exists():
+        return [whole]
+    index = folder / f"{stem}{suffix}.index.json"
+    if not index.exists():
+        return sorted(folder.glob(f"{stem}*{suffix}"))
+    try:
+        named = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ModelError(f"{index} is not an index of weights ({error})", do="Fetch it again.") from None
+    if missing := [name for name in named if not (folder / name).exists()]:
+        raise ModelError(
+            f"{folder} lacks {missing[0]}, one of the {len(named)} files that {index.name} names",
+            do="Fetch or copy the model again.",
+        )
+    return [folder / name for name in named]
 
 
 def _adapter_files(folder: Path) -> list[Path]:

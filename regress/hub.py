@@ -25,23 +25,25 @@ _REACH = (
 )
 
 
-def check_model(repository: str, revision: str | None, *, allow_bin: bool) -> None:
-    """Ask whether a model could be fetched, without fetching it; says nothing where the hub is not asked.
+def check_model(
+    repository: str, revision: str | None, *, small_files: Sequence[str], allow_bin: bool
+) -> None:
+    """Ask whether a model could be fetched, without fetching it; offline, whether the cache holds it.
 
     Raises:
         HubError: If the hub cannot be reached, or the repository is gated.
         UnknownName: If it has no such repository or revision.
         ModelError: If the repository holds no weights that may be read.
     """
-    constants = _constants(repository)
-    if constants.HF_HUB_OFFLINE:
+    if _constants(repository).HF_HUB_OFFLINE:
+        _cached(repository, revision, [*small_files, ADAPTER_CONFIG, *CODE], allow_bin=allow_bin)
         return
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     info = _translated(repository, revision, lambda: _info(repository, revision))
-    _weight_patterns(info, repository, allow_bin=allow_bin)
-    if info.gated:
-        url = hf_hub_url(repository, info.siblings[0].rfilename, revision=info.sha)
+    weights = _weight_patterns(info, repository, allow_bin=allow_bin)
+    if info.gated:  # its description is for everybody, its weights are not
+        url = hf_hub_url(repository, _matching(info, weights)[0], revision=info.sha)
         _translated(repository, revision, lambda: get_hf_file_metadata(url, timeout=20))
 
 
@@ -74,7 +76,7 @@ def _constants(wanted: str) -> Any:
 
 def fetch_model(
     repository: str, revision: str | None, *, small_files: Sequence[str], allow_bin: bool
-) -> tuple[Path, str | None]:
+) -> tuple[Path, str]:
     """Download a model repository at one commit, and say which.
 
     Args:
@@ -84,35 +86,43 @@ def fetch_model(
         allow_bin: Whether `.bin` weights will do where there are no safetensors.
 
     Returns:
-        The folder in the hub cache, and the commit it holds.
+        The folder in the hub cache, and the commit that it holds.
 
     Raises:
         HubError: If the hub cannot be reached, or the repository is gated.
         UnknownName: If it has no such repository or revision.
         ModelError: If the repository holds no weights that may be read.
     """
-    constants = _constants(repository)
+    wanted = [*small_files, ADAPTER_CONFIG, *CODE]
+    if _constants(repository).HF_HUB_OFFLINE:
+        folder = _cached(repository, revision, wanted, allow_bin=allow_bin)
+    else:
+        info = _translated(repository, revision, lambda: _info(repository, revision))
+        weights = _weight_patterns(info, repository, allow_bin=allow_bin)
+        # by its name, not by its commit: only so the cache remembers what the name stood for
+        folder = _snapshot(repository, revision, [*wanted, *weights], local_files_only=False)
+    return folder, folder.name
+
+
+def _cached(repository: str, revision: str | None, wanted: Sequence[str], *, allow_bin: bool) -> Path:
+    """The folder in the cache, as complete as it was when the hub was last asked."""
+    folder = _snapshot(repository, revision, [*wanted, *SAFETENSORS], local_files_only=True)
+    if allow_bin and not any(file for pattern in SAFETENSORS for file in folder.glob(pattern)):
+        return _snapshot(repository, revision, [*wanted, *PICKLED], local_files_only=True)
+    return folder
+
+
+def _snapshot(repository: str, revision: str | None, patterns: list[str], *, local_files_only: bool) -> Path:
     from huggingface_hub import snapshot_download
 
-    wanted = [*small_files, ADAPTER_CONFIG, *CODE]
-    if constants.HF_HUB_OFFLINE:
-        patterns = [*wanted, *SAFETENSORS, *(PICKLED if allow_bin else ())]
-        folder = _translated(
-            repository,
-            revision,
-            lambda: snapshot_download(
-                repository, revision=revision, allow_patterns=patterns, local_files_only=True
-            ),
-        )
-        return Path(folder), Path(folder).name
-    info: ModelInfo = _translated(repository, revision, lambda: _info(repository, revision))
-    weights = _weight_patterns(info, repository, allow_bin=allow_bin)
     folder = _translated(
         repository,
         revision,
-        lambda: snapshot_download(repository, revision=info.sha, allow_patterns=[*wanted, *weights]),
+        lambda: snapshot_download(
+            repository, revision=revision, allow_patterns=patterns, local_files_only=local_files_only
+        ),
     )
-    return Path(folder), info.sha
+    return Path(folder)
 
 
 def _info(repository: str, revision: str | None) -> ModelInfo:
@@ -122,10 +132,9 @@ def _info(repository: str, revision: str | None) -> ModelInfo:
 
 
 def _weight_patterns(info: ModelInfo, repository: str, *, allow_bin: bool) -> Sequence[str]:
-    names = [sibling.rfilename for sibling in info.siblings or []]
-    if any(fnmatch.fnmatch(name, pattern) for name in names for pattern in SAFETENSORS):
+    if _matching(info, SAFETENSORS):
         return SAFETENSORS
-    if not any(fnmatch.fnmatch(name, pattern) for name in names for pattern in PICKLED):
+    if not _matching(info, PICKLED):
         raise ModelError(f"{repository} holds no weights", allowed="a repository with model*.safetensors")
     if not allow_bin:
         raise ModelError(
@@ -134,6 +143,11 @@ def _weight_patterns(info: ModelInfo, repository: str, *, allow_bin: bool) -> Se
             do="Say --allow-bin to read them with weights_only=True.",
         )
     return PICKLED
+
+
+def _matching(info: ModelInfo, patterns: Sequence[str]) -> list[str]:
+    names = [sibling.rfilename for sibling in info.siblings or []]
+    return [name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
 
 
 def _translated(repository: str, revision: str | None, call: Any) -> Any:
@@ -160,13 +174,17 @@ def _translated(repository: str, revision: str | None, call: Any) -> Any:
             [],
             do="The hub has no such repository, or it is private: then set HF_TOKEN.",
         ) from None
-    except errors.LocalEntryNotFoundError as error:
+    except errors.LocalEntryNotFoundError:
         raise HubError(
-            f"{repository} is not in the hub cache, and the hub was not asked or did not answer"
-            f" ({_first_line(error)})",
+            f"{repository} is not, or not wholly, in the hub cache, and the hub was not asked or is silent",
             do=_REACH,
         ) from None
-    except (errors.HfHubHTTPError, OSError, transport_error) as error:
+    except errors.HfHubHTTPError as error:
+        raise HubError(
+            f"the hub refused {repository} ({_first_line(error)})",
+            do="If HF_TOKEN is set, it may have expired; if the hub is overloaded, try again later.",
+        ) from None
+    except (OSError, transport_error) as error:
         raise HubError(
             f"the hub could not be reached for {repository} ({_first_line(error)})", do=_REACH
         ) from None

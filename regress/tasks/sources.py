@@ -11,7 +11,7 @@ from typing import Any
 from regress.errors import DataError, HubError, TaskError
 from regress.tasks.items import mixed_types, read_items, split_file
 
-_REVISION = re.compile(r"@([0-9a-f]{40})\b")
+_REVISION = re.compile(r"[0-9a-f]{40}")
 
 
 class Sourced:
@@ -87,15 +87,16 @@ def refuse_shadow(dataset_path: str | None) -> None:
 def origin(dataset_path: str | None, dataset: Any) -> str:
     """`hub:REPO@REVISION` where the revision can be told from what was downloaded, else `hub:REPO`.
 
-    A local folder or file is `dir`; items that code makes are `code`.
+    The cache of `datasets` keeps each commit in a folder of its name. A local folder or file is `dir`;
+    items that code makes are `code`.
     """
     if not dataset_path:
         return "code"
     if _local(dataset_path):
         return "dir"
     splits = list(dataset.values()) if hasattr(dataset, "values") else []
-    checksums = [url for split in splits for url in (getattr(split.info, "download_checksums", None) or {})]
-    revisions = {match.group(1) for url in checksums if (match := _REVISION.search(url))}
+    files = [file["filename"] for split in splits for file in getattr(split, "cache_files", ())]
+    revisions = {revision for file in files if _REVISION.fullmatch(revision := Path(file).parent.name)}
     return f"hub:{dataset_path}@{revisions.pop()}" if len(revisions) == 1 else f"hub:{dataset_path}"
 
 

@@ -164,17 +164,17 @@ def test_a_folder_here_that_would_shadow_the_hub_is_refused(
         load_tasks(["piqa"])
 
 
-def test_the_revision_is_read_off_what_was_downloaded() -> None:
+def test_the_revision_is_read_off_where_the_cache_keeps_it() -> None:
     from types import SimpleNamespace as Namespace
 
     from regress.tasks.sources import origin
 
-    def split(*urls: str) -> Any:
-        return Namespace(info=Namespace(download_checksums=dict.fromkeys(urls)))
+    def split(*files: str) -> Any:
+        return Namespace(cache_files=[{"filename": file} for file in files])
 
-    url = f"hf://datasets/a/b@{'0a' * 20}/x.parquet"
-    assert origin("a/b", {"test": split(url), "train": split(url)}) == f"hub:a/b@{'0a' * 20}"
-    assert origin("a/b", {"test": split("https://elsewhere")}) == "hub:a/b"
+    file = f"/cache/a___b/default/0.0.0/{'0a' * 20}/b-NAME.arrow"
+    assert origin("a/b", {"test": split(file), "train": split(file)}) == f"hub:a/b@{'0a' * 20}"
+    assert origin("a/b", {"test": split("/elsewhere/b.arrow"), "train": split()}) == "hub:a/b"
     assert origin("json", {}) == origin("./folder", {}) == "dir"
     assert origin(None, {}) == "code"
 
