@@ -62,7 +62,7 @@ class UnknownName(RegressError):
     """
 
     def __init__(self, noun: str, name: str, known: Iterable[str], *, do: str | None = None) -> None:
-        self.name = name
+        self.noun, self.name = noun, name
         names = sorted(set(known))
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         shown = names if len(names) <= 12 else [*names[:12], f"… ({len(names)} in all)"]

@@ -228,9 +228,12 @@ def read_run(folder: str | Path) -> Run:
 
 
 def read_instances(run: Run) -> pa.Table | None:
-    """The instances that a run answered; None where they were not stored or cannot be read."""
+    """The instances that a run answered; None where they were not stored or cannot be read.
+
+    Those of a run without text are shown without, even where another run stored them with it.
+    """
     store = Store(Path(run.path).parent.parent)
-    for text in (True, False):
+    for text in (True, False) if run.spec.text else (False,):
         path = store.instances_path(run.spec.task, text=text)
         try:
             return pq.read_table(path, page_checksum_verification=True).select(INSTANCE.names).cast(INSTANCE)

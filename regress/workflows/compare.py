@@ -13,10 +13,13 @@ from regress.config import Config, Settings, load_config
 from regress.errors import HubError, MissingExtra, NotComparable, UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
+from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.workflows import stored
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Progress, Remark, Reused, silent
+
+_MODEL_NOUNS = ("model", "model folder", "revision", "answer table")
 
 
 def compare(
@@ -129,6 +132,8 @@ def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs
 
         check_engine(side.name, settings, known_models(side.config))
     except (HubError, MissingExtra, UnknownName) as error:
+        if isinstance(error, UnknownName) and error.noun not in _MODEL_NOUNS:
+            raise  # a slip in a setting, not a model that is gone
         store = Store(side.config.store)
         runs = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
         if runs is None:
@@ -147,7 +152,7 @@ def _evaluate(
     if asked not in built:
         built[asked] = evaluation.load(settings, progress)
     paths = evaluation.evaluate_tasks(side.name, settings, side.config, built[asked], progress)
-    return {path.name.rpartition("@")[0]: path for path in paths}
+    return {read_spec(path).task.name: path for path in paths}
 
 
 def _task_settings(settings: Settings) -> tuple[Any, ...]:
