@@ -200,7 +200,7 @@ def test_of_a_model_that_is_gone_several_fitting_runs_are_listed(model, pair, as
     first = folders(pair[0], **ask)["piqa"]
     second = folders(model("old.jsonl", piqa={7}), **ask)["piqa"]
     (here / "old.jsonl").unlink()
-    with pytest.raises(UsageError, match="old.jsonl has 2 runs of piqa") as caught:
+    with pytest.raises(UsageError, match=r"old\.jsonl has 2 runs of piqa") as caught:
         regress.compare(*pair, tasks="piqa", **ask)
     assert str(first) in str(caught.value)
     assert str(second) in str(caught.value)
@@ -211,7 +211,7 @@ def test_of_a_model_that_is_gone_only_runs_of_the_items_asked_for_fit(model, pai
     folders(pair[0], **ask)
     (here / "old.jsonl").unlink()
     assert rows(regress.compare(*pair, tasks="piqa", limit=4, **ask))["piqa"].n == 4
-    with pytest.raises(UnknownName, match="old.jsonl"):
+    with pytest.raises(UnknownName, match=r"old\.jsonl"):
         regress.compare(*pair, tasks="piqa", limit=5, **ask)
 
 
