@@ -323,27 +323,24 @@ def _stable_json(path: Path) -> str:
         return file_hash(path)
 
 
-def _safetensors_header(file: Path) -> dict[str, Any]:
+def _elements(file: Path) -> int:
+    """Number of parameters in a safetensors file, from its header."""
     try:
         with open(file, "rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
-            if length > file.stat().st_size:
-                raise ValueError("header longer than the file")
+            data = file.stat().st_size - 8 - length
+            if data < 0:
+                raise ValueError("its header is longer than the file")
             header = json.loads(stream.read(length))
-    except (struct.error, ValueError) as error:
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        spans = [(*tensor["data_offsets"], _BYTES.get(tensor["dtype"], 1)) for tensor in tensors]
+        if max((end for _, end, _ in spans), default=0) != data:
+            raise ValueError("it is cut off")
+    except (struct.error, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             f"{file} is not a safetensors file ({error})", do="Fetch or save it again."
         ) from None
-    header.pop("__metadata__", None)
-    return dict(header)
-
-
-def _elements(file: Path) -> int:
-    total = 0
-    for tensor in _safetensors_header(file).values():
-        start, end = tensor["data_offsets"]
-        total += (end - start) // _BYTES.get(tensor["dtype"], 1)
-    return total
+    return sum((end - start) // size for start, end, size in spans)
 
 
 def weight_hash(file: Path) -> str:
