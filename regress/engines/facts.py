@@ -15,6 +15,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from regress.errors import ModelError
 from regress.identity import text_hash
 from regress.types import Finish
 
@@ -59,14 +60,40 @@ class _NanWatch(LogitsProcessor):  # type: ignore[misc]
         return scores.masked_fill(broken[:, None], 0.0)
 
 
+class _Whole:
+    """A transformers class that refuses a checkpoint which lacks weights, instead of making them up."""
+
+    def __init__(self, transformers_class: Any) -> None:
+        self._class = transformers_class
+
+    def from_pretrained(self, source: str, **arguments: Any) -> Any:
+        model, report = self._class.from_pretrained(source, output_loading_info=True, **arguments)
+        if missing := sorted(report["missing_keys"]):
+            raise ModelError(
+                f"{source} lacks {len(missing)} of its weights (first: {missing[0]})",
+                do="Save or fetch it again; its config.json may belong to another model.",
+            )
+        return model
+
+
 class TellingHFLM(HFLM):  # type: ignore[misc]
     """lm-eval's `hf`, with the facts of the last calls beside the answers."""
+
+    AUTO_MODEL_CLASS: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.likelihood_facts: list[LikelihoodFacts] = []
         self.generation_facts: dict[str, deque[GenerationFacts]] = defaultdict(deque)
         self._batch: list[tuple[str, int, int, str]] = []
+
+    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+        transformers_class: Any = self.AUTO_MODEL_CLASS
+        self.AUTO_MODEL_CLASS = _Whole(transformers_class)
+        try:
+            super()._create_model(*args, **kwargs)
+        finally:
+            self.AUTO_MODEL_CLASS = transformers_class
 
     def _loglikelihood_tokens(
         self, requests: list[Pair], disable_tqdm: bool = False, override_bs: int | None = None

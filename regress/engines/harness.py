@@ -32,6 +32,11 @@ from regress.types import (
 NUMERICAL_LIBRARIES = ("lm_eval", "transformers", "torch")
 RECORDED_LIBRARIES = ("accelerate", "datasets", "numpy", "peft", "tokenizers")
 NAN = "the model's logits are nan"
+# what lm-eval, torch or a server somewhere raise where a request cannot be answered at all
+FAILURES = (
+    *(MemoryError, OSError, ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RuntimeError, TypeError, ValueError),
+)
 NO_TOKEN = "the continuation has no token of its own"
 
 
@@ -124,16 +129,18 @@ class HarnessEngine:
                     return self._generate(lm, batch)
         except RegressError:
             raise
-        except MemoryError as error:
-            raise self._out_of_memory(error) from error
-        except RuntimeError as error:
-            if "out of memory" in str(error).lower():
+        except FAILURES as error:
+            if out_of_memory(error):
                 raise self._out_of_memory(error) from error
-            raise
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise EngineError(
+                f"engine {self._name} failed on {self.model.name} ({reason})",
+                do="What was answered so far is kept.",
+            ) from error
 
     def _out_of_memory(self, error: BaseException) -> EngineError:
         return EngineError(
-            f"{self.model.name} ran out of memory with batches of {self._batch_size} ({_first_line(error)})",
+            f"{self.model.name} ran out of memory with batches of {self._batch_size} ({first_line(error)})",
             do="Say a smaller --batch-size, or a smaller --dtype; what was answered so far is kept.",
         )
 
@@ -258,7 +265,13 @@ def _version(distribution: str) -> str:
         return "none"
 
 
-def _first_line(error: BaseException) -> str:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory, of the machine or of a GPU, ran out."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +14,31 @@ from typing import Any
 from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
 from regress.engines.base import Chat, Engine
-from regress.engines.harness import HarnessEngine, hidden_settings
+from regress.engines.harness import HarnessEngine, first_line, hidden_settings, out_of_memory
 from regress.engines.scripted import open_table
-from regress.errors import EngineError, MissingExtra, ModelError, NotEnoughMemory, UnknownName, UsageError
+from regress.errors import (
+    EngineError,
+    MissingExtra,
+    ModelError,
+    NotEnoughMemory,
+    RegressError,
+    UnknownName,
+    UsageError,
+)
 from regress.identity import text_hash
 from regress.types import ModelSpec
 
 LOADS_CHECKPOINTS = {"hf", "hf-auto", "huggingface", "vllm", "sglang"}
 _DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+_OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
+_OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
+_DEVICES = ("cpu", "cuda", "mps", "npu", "xpu")
+# what loading a damaged or foreign checkpoint is known to raise
+_UNLOADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, AssertionError, LookupError, AttributeError, RuntimeError),
+    pickle.UnpicklingError,
+    UserWarning,  # see `_build`
+)
 _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
 
 
@@ -36,6 +54,7 @@ def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) ->
     _device(settings.device)
     if settings.dtype is not None:
         _known_dtype(settings.dtype)
+    _refuse_ambiguous(settings)
     if settings.engine in LOADS_CHECKPOINTS:
         check(name, aliases, allow_bin=settings.allow_bin)
 
@@ -51,6 +70,7 @@ def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> 
     if settings.engine == "scripted":
         return open_table(name)
     _require_engine(settings.engine)
+    _refuse_ambiguous(settings)
     _hush()
     if settings.engine in LOADS_CHECKPOINTS:
         return _open_checkpoint(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
@@ -64,6 +84,30 @@ def _require_engine(name: str) -> None:
         raise MissingExtra("running a model", "models", "lm-eval") from None
     if name not in MODEL_MAPPING:
         raise UnknownName("engine", name, [*MODEL_MAPPING, "scripted"])
+
+
+def _refuse_ambiguous(settings: Settings) -> None:
+    """Refuse what would make the record say one thing and the engine do another."""
+    for name in settings.engine_args:
+        if name in _OURS:
+            raise UsageError(
+                f"the engine argument {name!r} is set by regress itself",
+                do="Name the model, or use --dtype, --device, --batch-size and the like.",
+            )
+    if settings.engine in LOADS_CHECKPOINTS:
+        return
+    unheard = {
+        "--dtype": settings.dtype is not None,
+        "--device": settings.device is not None,
+        "--chat-template": settings.chat_template != "none",
+        "--trust-remote-code": settings.trust_remote_code,
+    }
+    for option, given in unheard.items():
+        if given:
+            raise UsageError(
+                f"{option} was given with engine {settings.engine}, which decides that by itself",
+                do="Leave it out, or pass what the engine takes with --engine-args.",
+            )
 
 
 def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
@@ -128,11 +172,6 @@ def _checkpoint_arguments(
 
 def _open_remote(name: str, settings: Settings) -> HarnessEngine:
     """An engine that names a model somebody else holds: its weights cannot be fingerprinted."""
-    if settings.dtype is not None:
-        raise UsageError(
-            f"--dtype was given with engine {settings.engine}, which decides that by itself",
-            do="Leave it out, or pass what the engine takes with --engine-args.",
-        )
     arguments = {"batch_size": settings.batch_size, **settings.engine_args}
 
     def load() -> Any:
@@ -155,20 +194,40 @@ def _build(engine: str, arguments: Mapping[str, Any], name: str) -> Any:
     from lm_eval.api.registry import get_model
 
     try:
-        if engine in ("hf", "hf-auto", "huggingface"):
-            from regress.engines.facts import TellingHFLM
+        with warnings.catch_warnings():
+            # PEFT would go on with adapter weights that it made up
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            if engine in ("hf", "hf-auto", "huggingface"):
+                from regress.engines.facts import TellingHFLM
 
-            return TellingHFLM(**arguments)
-        return get_model(engine)(**arguments)
-    except (ImportError, ModuleNotFoundError) as error:
+                return TellingHFLM(**arguments)
+            return get_model(engine)(**arguments)
+    except ImportError as error:
         raise EngineError(
             f"engine {engine} cannot be used here ({error})", do="Install what it needs."
         ) from None
-    except (OSError, ValueError, TypeError, AssertionError) as error:
-        raise ModelError(
-            f"{name} cannot be loaded by engine {engine} ({_first_line(error)})",
-            do="Check the checkpoint, --dtype, --device and --engine-args.",
-        ) from error
+    except RegressError:
+        raise
+    except _UNLOADABLE as error:
+        if out_of_memory(error):
+            raise
+        raise _unloadable(f"{name} cannot be loaded by engine {engine}", error) from error
+
+
+def _unloadable(what: str, error: BaseException) -> ModelError:
+    if "trust_remote_code" in str(error):
+        return ModelError(
+            f"{what}: it comes with Python code of its own",
+            do="Read that code, and if you trust it, add --trust-remote-code.",
+        )
+    if isinstance(error, pickle.UnpicklingError):
+        return ModelError(
+            f"{what}: its pickled weights hold something else than tensors, or are damaged",
+            do="Only a checkpoint in safetensors can be used here.",
+        )
+    return ModelError(
+        f"{what} ({first_line(error)})", do="Check the checkpoint, --dtype, --device and --engine-args."
+    )
 
 
 def _parameters(engine: str) -> set[str]:
@@ -190,11 +249,8 @@ def _tokenizer(checkpoint: Checkpoint, settings: Settings) -> Any:
         return AutoTokenizer.from_pretrained(
             str(checkpoint.folder), trust_remote_code=settings.trust_remote_code
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(
-            f"the tokenizer of {checkpoint.name} cannot be loaded ({_first_line(error)})",
-            do="Save it into the model's folder with `save_pretrained`.",
-        ) from error
+    except Exception as error:  # the tokenizers library raises bare ones
+        raise _unloadable(f"the tokenizer of {checkpoint.name} cannot be loaded", error) from error
 
 
 def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) -> int:
@@ -207,8 +263,8 @@ def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) 
         config = AutoConfig.from_pretrained(
             str(checkpoint.folder), trust_remote_code=settings.trust_remote_code
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{checkpoint.name} cannot be loaded ({_first_line(error)})") from error
+    except _UNLOADABLE as error:
+        raise _unloadable(f"{checkpoint.name} cannot be loaded", error) from error
     return int(resolve_max_length(config, tokenizer))
 
 
@@ -218,7 +274,15 @@ def _template(tokenizer: Any, wanted: str) -> tuple[str | None, str | None]:
     if wanted == "none" or (wanted == "auto" and not declared):
         return None, None
     named = declared if isinstance(declared, dict) else ({"default": declared} if declared else {})
-    name = "default" if wanted == "auto" and "default" in named else wanted
+    name = wanted
+    if wanted == "auto":
+        name = next(iter(named)) if len(named) == 1 else "default"
+        if name not in named:
+            raise UsageError(
+                "the tokenizer has several chat templates and none is the default",
+                allowed=", ".join(sorted(named)),
+                do="Name one with --chat-template.",
+            )
     if name not in named:
         raise UnknownName("chat template", wanted, [*named, "auto", "none"])
     return named[name], f"{name}#{text_hash(named[name])}"
@@ -256,11 +320,20 @@ def _device(wanted: str | None) -> str:
     if wanted is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(wanted).type
+        device = torch.device(wanted)
     except RuntimeError:
-        raise UnknownName("device", wanted, ["cpu", "cuda", "cuda:0", "mps"]) from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"device {wanted} is not there", allowed="cpu", do="This torch sees no GPU.")
+        raise UnknownName("device", wanted, _DEVICES) from None
+    if device.type not in _DEVICES:
+        raise UnknownName("device", wanted, _DEVICES)
+    if device.type == "cpu":
+        return "cpu"
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= there:  # lm-eval would take another one
+        raise UsageError(
+            f"device {wanted} is not there",
+            allowed=", ".join(["cpu", *(f"cuda:{number}" for number in range(there))]),
+            do=None if there else "This torch sees no GPU.",
+        )
     return wanted
 
 
@@ -318,7 +391,3 @@ def _hush() -> None:
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
