@@ -96,10 +96,11 @@ def overhead(*, tiny: bool) -> list[Figure]:
             for name, spent in sides if pair % 2 == 0 else reversed(sides):
                 spent.append(_side(name, asked, Path(folder)))
     return [
-        _ratio("whole process", [one.wall for one in ours], [one.wall for one in theirs]),
+        _ratio("wall", [one.wall for one in ours], [one.wall for one in theirs]),
+        _ratio("CPU", [one.cpu for one in ours], [one.cpu for one in theirs]),
         *(
-            _ratio(part, [one.told[part] for one in ours], [one.told[part] for one in theirs])
-            for part in ("after imports", "gsm8k", "piqa,hellaswag")
+            _ratio(f"CPU, {part}", [one.told[part] for one in ours], [one.told[part] for one in theirs])
+            for part in ("after imports", *asked)
         ),
     ]
 
