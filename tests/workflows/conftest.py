@@ -100,8 +100,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_data) -> Path:
 def model(here: Path) -> Callable[..., str]:
     """Write a model that is right on these items of each task, and return its name."""
 
-    def write(name: str, *, errors: Collection[int] = (), **right: Collection[int]) -> str:
-        rows = [row for task, n in N.items() for row in _rows(task, n, right.get(task, ()), errors)]
+    def write(
+        name: str, *, n: Mapping[str, int] = N, errors: Collection[int] = (), **right: Collection[int]
+    ) -> str:
+        rows = [row for task in n for row in _rows(task, n[task], right.get(task, ()), errors)]
         _write_lines(here / name, rows)
         return name
 
