@@ -15,13 +15,13 @@ import pytest
 from regress.config import Settings
 from regress.engines.harness import HarnessEngine
 from regress.engines.open import open_engine
-from regress.errors import EngineError, IncompleteRun
+from regress.errors import EngineError, IncompleteRun, ModelError
 from regress.store.runs import Store, read_run
 from regress.types import EngineSpec, Generation, Loglikelihood, Logprob, RollingLoglikelihood, TaskSpec, Text
 from regress.workflows.compare import compare
 from regress.workflows.evaluate import evaluate
 
-pytestmark = [pytest.mark.models, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.models
 
 Make = Callable[..., Path]
 
@@ -194,6 +194,10 @@ def lora(tmp_path: Path) -> Callable[[Path], Path]:
     return make
 
 
+PEFT_IS_BEHIND = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+
+
+@PEFT_IS_BEHIND
 def test_an_adapter_changes_answers_and_key(make_checkpoint: Make, lora: Callable[[Path], Path]) -> None:
     base = make_checkpoint(initializer_range=0.5)
     added = lora(base)
@@ -205,6 +209,22 @@ def test_an_adapter_changes_answers_and_key(make_checkpoint: Make, lora: Callabl
     assert isinstance(before, Logprob)
     assert isinstance(after, Logprob)
     assert abs(before.value - after.value) > 1e-3
+
+
+@PEFT_IS_BEHIND
+def test_an_adapter_that_lacks_weights_is_refused(
+    make_checkpoint: Make, lora: Callable[[Path], Path]
+) -> None:
+    """PEFT would go on with weights that do nothing."""
+    from safetensors.torch import load_file, save_file
+
+    base = make_checkpoint()
+    added = lora(base)
+    tensors = load_file(added / "adapter_model.safetensors")
+    tensors.pop(sorted(tensors)[0])
+    save_file(tensors, added / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"cannot be loaded by engine hf \(Found missing adapter keys"):
+        engine(f"{base}+{added}").answer([[Loglikelihood(context="Q:", continuation=" a")]])
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────
@@ -238,17 +258,15 @@ def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Models in memory at the moment each one is loaded, itself included."""
     from regress.engines import facts
 
-    living: weakref.WeakSet[Any] = weakref.WeakSet()
+    held: list[weakref.ref[Any]] = []
     counts: list[int] = []
     original = facts.TellingHFLM.__init__
 
     def counted(self: Any, *args: Any, **kwargs: Any) -> None:
-        counts.append(1 + sum(torch_model() is not None for torch_model in held))
+        counts.append(1 + sum(model() is not None for model in held))
         original(self, *args, **kwargs)
         held.append(weakref.ref(self.model))
-        living.add(self)
 
-    held: list[Any] = []
     monkeypatch.setattr(facts.TellingHFLM, "__init__", counted)
     yield counts
     gc.collect()

@@ -14,7 +14,7 @@ from regress.engines.harness import HarnessEngine
 from regress.engines.open import open_engine
 from regress.types import Generation, Loglikelihood, Logprob, RollingLoglikelihood, TaskSpec, Text
 
-pytestmark = [pytest.mark.models, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.models
 
 Make = Callable[..., Path]
 

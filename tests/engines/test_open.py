@@ -18,7 +18,7 @@ from regress.engines.open import check_engine, open_engine
 from regress.errors import EngineError, ModelError, NotEnoughMemory, UnknownName, UsageError
 from regress.types import Generation, Loglikelihood, Logprob
 
-pytestmark = [pytest.mark.models, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.models
 
 Make = Callable[..., Path]
 ASKED = [[Loglikelihood(context="Q: a", continuation=" b")]]
@@ -230,6 +230,7 @@ class Attack:
         return os.mkdir, (str(self.target),)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol:UserWarning")
 def test_a_malicious_pickle_does_not_run(pickled: Callable[..., Path], tmp_path: Path) -> None:
     target = tmp_path / "attacked"
     folder = pickled(content=pickle.dumps({"model.norm.weight": Attack(target)}))

@@ -15,7 +15,7 @@ from regress.store.runs import read_run
 from regress.workflows.compare import compare
 from regress.workflows.evaluate import evaluate
 
-pytestmark = [pytest.mark.models, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.models
 
 LmEvalRun = Callable[..., Mapping[str, Any]]
 MODEL = "demo-v2"

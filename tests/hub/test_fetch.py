@@ -12,7 +12,7 @@ from regress.checkpoints import SMALL_FILES
 from regress.errors import HubError, ModelError, UnknownName
 from regress.hub import check_model, fetch_model, offline_if_unreachable
 
-pytestmark = [pytest.mark.models, pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.models
 
 FILES = {
     ".gitattributes": b"",
