@@ -131,7 +131,7 @@ def test_a_run_interrupted_at_work_goes_on_where_it_stopped(world: Path) -> None
     """SIGINT after the first stored part: 130, and the same command finishes the run."""
     goals = [
         {"goal": f"jar {i:05}", "sol1": f"twist {i}", "sol2": f"smash {i}", "label": i % 2}
-        for i in range(1500)
+        for i in range(1000)
     ]
     rows = [{"match": goal["goal"], "logprob": -float(i % 7)} for i, goal in enumerate(goals)]
     for path, lines in (("data/piqa/validation.jsonl", goals), ("slow.jsonl", rows)):
@@ -146,11 +146,11 @@ def test_a_run_interrupted_at_work_goes_on_where_it_stopped(world: Path) -> None
     assert "Traceback" not in err
     stored = strictly(start("runs", "--json").communicate(timeout=60)[0])
     assert [run["state"] for run in stored] == ["incomplete"]
-    assert 0 < stored[0]["rows"] < 1500
+    assert 0 < stored[0]["rows"] < 1000
     again = start(*asked)
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0
-    assert re.search(r"going on after \d+ of 1500 instances", err)
+    assert re.search(r"going on after \d+ of 1000 instances", err)
 
 
 # ── readers that go away ─────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,7 @@
-"""Peak memory of loading a data set, or of evaluating a model on it: `peak.py load|evaluate ENGINE MODEL`."""
+"""Peak memory of loading and keeping a data set, or of evaluating a model on it.
+
+`peak.py load|evaluate ENGINE MODEL`, in a folder with `data/piqa`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import resource
 import sys
 
 from regress.config import Settings
+from regress.store.runs import Store
 from regress.workflows.evaluate import evaluate, load
 
 if __name__ == "__main__":
@@ -18,7 +22,8 @@ if __name__ == "__main__":
 
         torch.set_num_threads(1)
     if what == "load":
-        load(Settings(tasks=("piqa",), data="data"))
+        for task in load(Settings(tasks=("piqa",), data="data")).tasks:
+            Store("loaded").write_instances(task.spec, task.instances)  # the data set as it is kept
     else:
         evaluate(model, tasks="piqa", data="data", engine=engine, store="runs")
     unit = 1024 if sys.platform == "darwin" else 1  # macOS tells bytes, Linux kilobytes
