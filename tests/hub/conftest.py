@@ -76,7 +76,7 @@ class Hub:
         self.models: dict[str, Repository] = {}
         self.datasets: dict[str, Repository] = {}
         self.requests: list[str] = []
-        self.broken: int | None = None
+        self.broken: int | None = None  # a status for every answer; 0 hangs up without one
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         self.cdn = f"http://localhost:{self._server.server_port}"  # another host, as the hub's is
@@ -200,6 +200,9 @@ def _handler(hub: Hub) -> type[http.server.BaseHTTPRequestHandler]:
         def answer(self) -> None:
             path = urlsplit(self.path).path
             hub.requests.append(f"{self.command} {path}")
+            if hub.broken == 0:
+                self.close_connection = True
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, headers, content = _answer(hub, path, body)
             self.send_response(status)

@@ -205,3 +205,16 @@ def test_a_gated_model_is_refused_before_the_other_one_runs(
     assert f"{LLAMA3} is gated" in refused.stderr
     assert "HF_TOKEN" in refused.stderr
     assert not (tmp_path / "work" / "reports").exists()
+
+
+def test_data_sets_are_not_asked_for_again_and_again_where_the_hub_does_not_answer(
+    hub: Any, regress: Regress, environment: Environment
+) -> None:
+    hub.broken = 0
+    refused = regress(
+        environment(hub.address), "evaluate", "demo-v1", "--data", "hub", "--tasks", "piqa", "--limit", "2"
+    )
+    assert refused.returncode == 2
+    assert "cannot get the data set 'baber/piqa' of the task 'piqa'" in refused.stderr
+    assert "HF_HUB_OFFLINE=1 once it is cached" in refused.stderr
+    assert len(hub.requests) == 1

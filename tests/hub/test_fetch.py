@@ -186,6 +186,14 @@ def test_a_hub_that_is_down_is_noticed_without_retries(online: Any, monkeypatch:
             ask()
 
 
+def test_a_hub_that_hangs_up_is_asked_once(online: Any) -> None:
+    online.model(NAME).push(FILES)
+    online.broken = 0
+    with pytest.raises(HubError, match=r"could not be reached for somebody/tiny"):
+        check()
+    assert len(online.requests) == 1
+
+
 def test_a_hub_that_refuses_says_what_it_said(online: Any) -> None:
     online.broken = 503
     for ask in (fetch, check):
