@@ -154,13 +154,12 @@ def test_settings_that_cannot_be_meant(transcript: Transcript) -> None:
 
 
 def test_a_configuration_that_cannot_be_read(transcript: Transcript, world: Path) -> None:
-    for text in ("store = ", "stoer = 'x'", "[defaults]\nlimt = 3", "[aliases]\nmine = 3"):
+    broken = ("store = ", "store = 3", "stoer = 'x'", "aliases = 'x'", "[aliases]\nmine = 3")
+    preset = ("limt = 3", "limit = 0", "limit = 'x'", "tasks = 3", "text = 'no'", "dtype = 32")
+    for text in (*broken, *(f"[defaults]\n{line}" for line in preset)):
         (world / "regress.toml").write_text(text, encoding="utf-8")
         transcript.where(text)
-        transcript.refused("runs")
-    (world / "regress.toml").write_text("[defaults]\nlimit = 0", encoding="utf-8")
-    transcript.where("[defaults]\nlimit = 0")
-    transcript.refused("evaluate", "a")
+        transcript.refused("evaluate", "old.jsonl")
     transcript.matches("configuration")
 
 
