@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def check_model(
         UnknownName: If it has no such repository or revision.
         ModelError: If the repository holds no weights that may be read.
     """
-    if _constants(repository).HF_HUB_OFFLINE:
+    if offline_if_unreachable() or _constants(repository).HF_HUB_OFFLINE:
         _cached(repository, revision, [*small_files, ADAPTER_CONFIG, *CODE], allow_bin=allow_bin)
         return
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -47,23 +48,35 @@ def check_model(
         _translated(repository, revision, lambda: get_hf_file_metadata(url, timeout=20))
 
 
-def offline_if_unreachable() -> bool:
-    """Where the hub does not answer, use the cache for the rest of this process; returns whether it does not.
+_gone = False  # whether it was we who declared the hub out of reach
 
-    Its clients would retry every file for 23 seconds before they say so.
+
+def offline_if_unreachable() -> bool:
+    """Where the hub does not answer, use only the cache; returns whether it does not answer.
+
+    Its clients would retry every file for 23 seconds before they say so. Each call asks again, so
+    that a long session recovers from an outage.
     """
+    global _gone
     constants = _constants("a data set")
-    if constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE and not _gone:
         return False
+    _gone = not _answers(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = _gone
+    os.environ["HF_HUB_OFFLINE"] = "1" if _gone else "0"  # for libraries that are not imported yet
+    if data_sets := sys.modules.get("datasets.config"):  # and for the one that keeps a copy
+        vars(data_sets)["HF_HUB_OFFLINE"] = _gone
+    return _gone
+
+
+def _answers(endpoint: str) -> bool:
     try:
-        with urllib.request.urlopen(urllib.request.Request(constants.ENDPOINT, method="HEAD"), timeout=10):
-            return False
+        with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=10):
+            return True
     except urllib.error.HTTPError:
-        return False  # it answered
-    except (OSError, ValueError):
-        os.environ["HF_HUB_OFFLINE"] = "1"  # for libraries that are not imported yet
-        constants.HF_HUB_OFFLINE = True
         return True
+    except (OSError, ValueError):
+        return False
 
 
 def _constants(wanted: str) -> Any:
@@ -175,10 +188,10 @@ def _translated(repository: str, revision: str | None, call: Any) -> Any:
             do="The hub has no such repository, or it is private: then set HF_TOKEN.",
         ) from None
     except errors.LocalEntryNotFoundError:
-        raise HubError(
-            f"{repository} is not, or not wholly, in the hub cache, and the hub was not asked or is silent",
-            do=_REACH,
-        ) from None
+        what = f"{repository} is not, or not wholly, in the hub cache, and the hub was not asked or is silent"
+        if _gone:
+            what = f"the hub could not be reached for {repository}, and its cache does not hold it, or not wholly"
+        raise HubError(what, do=_REACH) from None
     except errors.HfHubHTTPError as error:
         raise HubError(
             f"the hub refused {repository} ({_first_line(error)})",

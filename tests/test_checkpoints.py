@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from regress import checkpoints
-from regress.checkpoints import check, local_files, read_config, resolve, weight_hash
+from regress import checkpoints, weights
+from regress.checkpoints import check, local_files, read_config, resolve
 from regress.config import Alias
 from regress.errors import ModelError, UnknownName
 from regress.identity import file_hash
+from regress.weights import weight_hash
 
 
 def safetensors(**tensors: bytes) -> bytes:
@@ -301,7 +302,7 @@ def test_a_weight_file_is_read_once(model: Callable[..., Path], monkeypatch: pyt
     def unread(path: Path) -> str:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(checkpoints, "file_hash", unread)
+    monkeypatch.setattr(weights, "file_hash", unread)
     assert weight_hash(file) == first
     with pytest.raises(AssertionError, match="read again"):
         weight_hash(shutil.copy(file, file.with_name("model-copy.safetensors")))

@@ -8,38 +8,34 @@ import os
 import pickle
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
-from regress.engines.base import Chat, Engine
+from regress.engines.base import Engine
+from regress.engines.chat import chosen_template, renderer
 from regress.engines.harness import HarnessEngine, first_line, hidden_settings, out_of_memory
+from regress.engines.machine import check_memory, known_device, known_dtype
 from regress.engines.scripted import open_table
 from regress.errors import (
     EngineError,
     MissingExtra,
     ModelError,
-    NotEnoughMemory,
     RegressError,
     UnknownName,
     UsageError,
 )
-from regress.identity import text_hash
 from regress.types import ModelSpec
 
 LOADS_CHECKPOINTS = {"hf", "hf-auto", "huggingface", "vllm", "sglang"}
-_DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
 _OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
-_DEVICES = ("cpu", "cuda", "mps", "npu", "xpu")
 # what loading a damaged or foreign checkpoint is known to raise
 _UNLOADABLE = (
     *(OSError, EOFError, ValueError, TypeError, AssertionError, LookupError, AttributeError, RuntimeError),
     pickle.UnpicklingError,
     UserWarning,  # see `_build`
 )
-_SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
 
 
 def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> None:
@@ -51,9 +47,9 @@ def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) ->
         open_table(name)
         return
     _require_engine(settings.engine)
-    _device(settings.device)
+    known_device(settings.device)
     if settings.dtype is not None:
-        _known_dtype(settings.dtype)
+        known_dtype(settings.dtype)
     _refuse_ambiguous(settings)
     if settings.engine in LOADS_CHECKPOINTS:
         check(name, aliases, allow_bin=settings.allow_bin)
@@ -111,10 +107,10 @@ def _refuse_ambiguous(settings: Settings) -> None:
 
 
 def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
-    device = _device(settings.device)
-    dtype = _known_dtype(settings.dtype or checkpoint.dtype)
+    device = known_device(settings.device)
+    dtype = known_dtype(settings.dtype or checkpoint.dtype)
     tokenizer = _tokenizer(checkpoint, settings)
-    template, template_name = _template(tokenizer, settings.chat_template)
+    template, template_name = chosen_template(tokenizer, settings.chat_template)
     model = ModelSpec(
         name=checkpoint.name,
         source=checkpoint.source,
@@ -132,7 +128,7 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
     arguments = _checkpoint_arguments(checkpoint, settings, dtype, device)
 
     def load() -> Any:
-        _check_memory(checkpoint, dtype, device)
+        check_memory(checkpoint, dtype, device)
         return _build(settings.engine, arguments, checkpoint.name)
 
     return HarnessEngine(
@@ -142,7 +138,7 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
         batch_size=settings.batch_size,
         settings={"softmax_dtype": "float32", **hidden_settings(settings.engine_args)},
         seed=settings.seed,
-        chat=_chat(tokenizer, template),
+        chat=renderer(tokenizer, template),
         device=device,
     )
 
@@ -268,118 +264,11 @@ def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) 
     return int(resolve_max_length(config, tokenizer))
 
 
-def _template(tokenizer: Any, wanted: str) -> tuple[str | None, str | None]:
-    """The chat template asked for, as text, and as `name#hash` for the record."""
-    declared = tokenizer.chat_template
-    if wanted == "none" or (wanted == "auto" and not declared):
-        return None, None
-    named = declared if isinstance(declared, dict) else ({"default": declared} if declared else {})
-    name = wanted
-    if wanted == "auto":
-        name = next(iter(named)) if len(named) == 1 else "default"
-        if name not in named:
-            raise UsageError(
-                "the tokenizer has several chat templates and none is the default",
-                allowed=", ".join(sorted(named)),
-                do="Name one with --chat-template.",
-            )
-    if name not in named:
-        raise UnknownName("chat template", wanted, [*named, "auto", "none"])
-    return named[name], f"{name}#{text_hash(named[name])}"
-
-
-def _chat(tokenizer: Any, template: str | None) -> Chat | None:
-    if template is None:
-        return None
-
-    def render(messages: list[dict[str, str]], *, add_generation_prompt: bool = True) -> str:
-        return str(
-            tokenizer.apply_chat_template(
-                messages,
-                chat_template=template,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=not add_generation_prompt,
-            )
-        )
-
-    return render
-
-
-def _known_dtype(name: str) -> str:
-    name = name.removeprefix("torch.")
-    name = _SHORT.get(name, name)
-    if name not in _DTYPE_BYTES:
-        raise UnknownName("dtype", name, _DTYPE_BYTES)
-    return name
-
-
-def _device(wanted: str | None) -> str:
-    import torch
-
-    if wanted is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise UnknownName("device", wanted, _DEVICES) from None
-    if device.type not in _DEVICES:
-        raise UnknownName("device", wanted, _DEVICES)
-    if device.type == "cpu":
-        return "cpu"
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= there:  # lm-eval would take another one
-        raise UsageError(
-            f"device {wanted} is not there",
-            allowed=", ".join(["cpu", *(f"cuda:{number}" for number in range(there))]),
-            do=None if there else "This torch sees no GPU.",
-        )
-    return wanted
-
-
 def _quantization(arguments: Mapping[str, Any]) -> str | None:
     for name in ("load_in_8bit", "load_in_4bit", "autogptq", "gptqmodel", "quantization"):
         if arguments.get(name):
             return name if arguments[name] is True else str(arguments[name])
     return None
-
-
-def _check_memory(checkpoint: Checkpoint, dtype: str, device: str) -> None:
-    """Refuse before loading what cannot fit; activations come on top, so this is a lower bound."""
-    needed = checkpoint.weight_bytes
-    if checkpoint.parameters and not checkpoint.quantization:
-        needed = checkpoint.parameters * _DTYPE_BYTES[dtype]
-    free = _free_memory(device)
-    if free is not None and needed > free:
-        raise NotEnoughMemory(
-            f"{checkpoint.name} needs {needed / 2**30:.1f} GiB for its weights in {dtype}, "
-            f"and {free / 2**30:.1f} GiB are free on {device}",
-            do="Say a smaller --dtype, another --device, or use a quantised copy.",
-        )
-
-
-def _free_memory(device: str) -> int | None:
-    if device.startswith("cuda"):
-        import torch
-
-        return int(torch.cuda.mem_get_info(device)[0])
-    if device != "cpu":
-        return None
-    import psutil
-
-    return min(int(psutil.virtual_memory().available), _container_limit())
-
-
-def _container_limit() -> int:
-    """Bytes left in this container; no limit where there is none."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
-        reclaimable = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return int(limit) - used + int(reclaimable.get("inactive_file", 0))
-    except (OSError, ValueError):
-        return 2**63
 
 
 def _hush() -> None:

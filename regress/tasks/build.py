@@ -214,13 +214,20 @@ class Index:
             if not isinstance(called := config.get("group") or config.get("task"), str):
                 raise TaskError(f"{path} names no task", allowed="a `task:` with a name")
             kind = Kind.GROUP if "group" in config else Kind.TASK
-            return Entry(name=called, kind=kind, yaml_path=path), lambda: self._beside(path)
+            return Entry(name=called, kind=kind, yaml_path=path), lambda: self._beside(
+                path, config.get("task")
+            )
         if name not in self.installed:
             raise UnknownName("task", name, {*self.ours, *self.installed}, do="See `regress tasks --all`.")
         return self.installed[name], lambda: self.installed
 
-    def _beside(self, path: Path) -> Mapping[str, Entry]:
-        return {**self.installed, **self.ours, **TaskIndex.build([path.parent])}
+    def _beside(self, path: Path, members: Any) -> Mapping[str, Entry]:
+        """What a group by path may refer to; lm-eval's own names are read only where it does."""
+        near = {**self.ours, **TaskIndex.build([path.parent])}
+        names = [
+            one.get("task") or one.get("group") if isinstance(one, dict) else one for one in members or ()
+        ]
+        return near if all(name in near for name in names) else {**self.installed, **near}
 
 
 def build(name: str, index: Index, options: Options) -> Built:

@@ -10,7 +10,7 @@ from typing import Any
 
 from regress.comparison.table import assemble
 from regress.config import Config, Settings, load_config
-from regress.errors import HubError, MissingExtra, NotComparable, UnknownName
+from regress.errors import HubError, MissingExtra, NotComparable, RegressError, UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
 from regress.store.manifest import read_spec
@@ -134,13 +134,18 @@ def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs
     except (HubError, MissingExtra, UnknownName) as error:
         if isinstance(error, UnknownName) and error.noun not in _MODEL_NOUNS:
             raise  # a slip in a setting, not a model that is gone
-        store = Store(side.config.store)
-        runs = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
-        if runs is None:
-            raise
-        progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))
-        return runs
+        return _by_name(side, settings, error, progress)
     return None
+
+
+def _by_name(side: _Side, settings: Settings, error: RegressError, progress: Progress) -> stored.Runs:
+    """The stored runs that bear the model's name, because of `error`; raises it if there are none."""
+    store = Store(side.config.store)
+    runs = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
+    if runs is None:
+        raise error
+    progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))
+    return runs
 
 
 def _evaluate(
@@ -150,7 +155,10 @@ def _evaluate(
 
     asked = _task_settings(settings)
     if asked not in built:
-        built[asked] = evaluation.load(settings, progress)
+        try:
+            built[asked] = evaluation.load(settings, progress)
+        except HubError as error:
+            return _by_name(side, settings, error, progress)
     paths = evaluation.evaluate_tasks(side.name, settings, side.config, built[asked], progress)
     return {read_spec(path).task.name: path for path in paths}
 

@@ -98,7 +98,9 @@ def _finished(runs: Sequence[StoredRun], settings: Settings, *, tasks_given: boo
             f"{where} has no run of {', '.join(settings.tasks)}",
             allowed=", ".join(sorted({run.spec.task.name for run in runs})),
         )
-    return {task: fitting[0].path for task, fitting in found.items()}
+    asked = list(settings.tasks)
+    known = sorted(found, key=lambda task: (asked.index(task) if task in asked else len(asked), task))
+    return {task: found[task][0].path for task in known}
 
 
 def _asked_for(run: StoredRun, settings: Settings) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from regress.config import Settings
-from regress.engines import open as opening
+from regress.engines import machine
 from regress.engines.harness import HarnessEngine
 from regress.engines.open import check_engine, open_engine
 from regress.errors import EngineError, ModelError, NotEnoughMemory, UnknownName, UsageError
@@ -161,7 +161,7 @@ def test_weights_that_do_not_fit_are_not_loaded(
     folder = make_checkpoint()
     opened = engine(folder)
     assert opened.model.parameters is not None
-    monkeypatch.setattr(opening, "_free_memory", lambda device: opened.model.parameters * 4 - 1)
+    monkeypatch.setattr(machine, "free_memory", lambda device: opened.model.parameters * 4 - 1)
     with pytest.raises(NotEnoughMemory, match=r"GiB for its weights in float32.*--dtype"):
         opened.answer(ASKED)
     assert engine(folder, dtype="bfloat16").answer(ASKED)
@@ -170,7 +170,7 @@ def test_weights_that_do_not_fit_are_not_loaded(
 def test_pickled_weights_count_by_their_size(
     pickled: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "_free_memory", lambda device: 10)
+    monkeypatch.setattr(machine, "free_memory", lambda device: 10)
     with pytest.raises(NotEnoughMemory):
         engine(pickled(), allow_bin=True).answer(ASKED)
 

@@ -1,0 +1,97 @@
+"""What this machine offers a model: weight types, devices, free memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regress.checkpoints import Checkpoint
+from regress.errors import NotEnoughMemory, UnknownName, UsageError
+
+_DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+_SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
+_DEVICES = ("cpu", "cuda", "mps", "npu", "xpu")
+
+
+def known_dtype(name: str) -> str:
+    """The weight type called `name`, by torch's name.
+
+    Raises:
+        UnknownName: If there is no such type.
+    """
+    name = name.removeprefix("torch.")
+    name = _SHORT.get(name, name)
+    if name not in _DTYPE_BYTES:
+        raise UnknownName("dtype", name, _DTYPE_BYTES)
+    return name
+
+
+def known_device(wanted: str | None) -> str:
+    """The device called `wanted`, or the first GPU, or the CPU.
+
+    Raises:
+        UnknownName: If torch has no such kind of device.
+        UsageError: If it is not there.
+    """
+    import torch
+
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise UnknownName("device", wanted, _DEVICES) from None
+    if device.type not in _DEVICES:
+        raise UnknownName("device", wanted, _DEVICES)
+    if device.type == "cpu":
+        return "cpu"
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= there:  # lm-eval would take another one
+        raise UsageError(
+            f"device {wanted} is not there",
+            allowed=", ".join(["cpu", *(f"cuda:{number}" for number in range(there))]),
+            do=None if there else "This torch sees no GPU.",
+        )
+    return wanted
+
+
+def check_memory(checkpoint: Checkpoint, dtype: str, device: str) -> None:
+    """Refuse before loading what cannot fit; activations come on top, so this is a lower bound.
+
+    Raises:
+        NotEnoughMemory: If the weights alone are larger than the free memory.
+    """
+    needed = checkpoint.weight_bytes
+    if checkpoint.parameters and not checkpoint.quantization:
+        needed = checkpoint.parameters * _DTYPE_BYTES[dtype]
+    free = free_memory(device)
+    if free is not None and needed > free:
+        raise NotEnoughMemory(
+            f"{checkpoint.name} needs {needed / 2**30:.1f} GiB for its weights in {dtype}, "
+            f"and {free / 2**30:.1f} GiB are free on {device}",
+            do="Say a smaller --dtype, another --device, or use a quantised copy.",
+        )
+
+
+def free_memory(device: str) -> int | None:
+    """Bytes free on `device`; null where it does not tell."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device != "cpu":
+        return None
+    import psutil
+
+    return min(int(psutil.virtual_memory().available), _container_limit())
+
+
+def _container_limit() -> int:
+    """Bytes left in this container; no limit where there is none."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+        reclaimable = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return int(limit) - used + int(reclaimable.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return 2**63
