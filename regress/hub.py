@@ -190,7 +190,7 @@ def _translated(repository: str, revision: str | None, call: Any) -> Any:
     except errors.LocalEntryNotFoundError:
         what = f"{repository} is not, or not wholly, in the hub cache, and the hub was not asked or is silent"
         if _gone:
-            what = f"the hub could not be reached for {repository}, and its cache does not hold it, or not wholly"
+            what = f"the hub could not be reached for {repository}, and its cache does not hold all of it"
         raise HubError(what, do=_REACH) from None
     except errors.HfHubHTTPError as error:
         raise HubError(

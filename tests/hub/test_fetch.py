@@ -170,7 +170,7 @@ def test_no_weights_at_all(online: Any) -> None:
 def test_checking_downloads_nothing(online: Any) -> None:
     online.model(NAME).push(FILES)
     check()
-    assert online.requests == [f"GET /api/models/{NAME}"]
+    assert online.requests == ["HEAD /", f"GET /api/models/{NAME}"]
 
 
 def test_a_hub_that_is_down_is_noticed_without_retries(online: Any, monkeypatch: pytest.MonkeyPatch) -> None:
