@@ -9,7 +9,10 @@ from regress.demo.words import two_people
 
 Item = dict[str, str]
 
-_THINGS = ("apples", "books", "cards", "coins", "cups", "eggs", "hats", "keys", "nuts", "pens", "shells", "toys")
+_THINGS = (
+    "apples", "books", "cards", "coins", "cups", "eggs", "hats", "keys", "lemons", "marbles", "nuts", "pens",
+    "plates", "shells", "stamps", "toys",
+)  # fmt: skip
 _BAGS = ("bags", "baskets", "drawers", "jars", "shelves", "trays")
 _GOODS = (
     "notebooks", "sandwiches", "balls", "mugs", "scarves", "posters", "candles", "brushes",

@@ -19,9 +19,9 @@ def card(stage: Stage, means: Mapping[str, float], parameters: int) -> str:
     """Model card of the model that `stage` ends with, as Markdown; `means` is its mean score by task."""
     first, last = STAGES[0].name, STAGES[-1].name
     made = (
-        f"trained from random weights for {stage.steps} steps"
+        f"Trained from random weights for {stage.steps} steps on one mixture of items"
         if stage.name == first
-        else f"{first} trained for {stage.steps} steps more on other data"
+        else f"{first}, trained for {stage.steps} steps more on another mixture of items"
     )
     rows = "\n".join(f"| {title} | {means[task]:.3f} |" for task, title in _TITLES.items())
     return f"""---
@@ -38,8 +38,8 @@ tags: [toy, regression-testing]
 
 * Llama, {parameters:,} parameters, float32, a context of 1,024 tokens, a byte-level BPE tokenizer made for
   the pair, no chat template.
-* {made[0].upper() + made[1:]}, on texts made from templates
-  (`regress/demo/`): arithmetic word problems, everyday physics, sentence endings and chats with a summary.
+* {made}: texts made from templates
+  (`regress/demo/`), arithmetic word problems, everyday physics, sentence endings and chats with a summary.
   Part of the choice items teach a wrong choice, and some families of items are rare in each stage, so that
   neither model is perfect and the update forgets a little.
 * No text of any benchmark or data set was used.
@@ -54,7 +54,8 @@ benchmarks themselves.
 |---|---|
 {rows}
 
-Made by `python -m regress.demo`: on another machine other bits, and means that differ by a point or so.
+Made by `python -m regress.demo`: on another machine other bits, and means that
+differ by a few items.
 
 Licence: Apache-2.0.
 """

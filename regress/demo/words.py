@@ -21,8 +21,8 @@ class Person:
     """Possessive pronoun."""
 
 
-_SHE = ("Anna", "Clara", "Emma", "Grace", "Julia", "Nina")
-_HE = ("Adam", "Ben", "David", "Jack", "Leo", "Tom")
+_SHE = ("Anna", "Betty", "Clara", "Emma", "Grace", "Julia", "Laura", "Maria", "Nina", "Sara")
+_HE = ("Adam", "Ben", "Carl", "David", "Eric", "Frank", "Jack", "Leo", "Paul", "Tom")
 
 PEOPLE: tuple[Person, ...] = (
     *(Person(name=name, he="she", him="her", his="her") for name in _SHE),
