@@ -27,10 +27,10 @@ compare: setup  ## what did the update break? evaluates what is not stored yet, 
 	$(BIN)/regress compare $(OLD) $(NEW) $(POSSIBLE) $(ARGS)
 
 test: setup  ## the default test lane: no network, no GPU, no shared folder
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow" $(ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 test-all: setup  ## every test, the slow ones too
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: setup lint types contracts  ## what CI runs: lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory test

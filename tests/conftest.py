@@ -25,6 +25,11 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 
+# before any test imports torch: tests run side by side, and threads that wait for each other spin
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
 def _model(name: str = "demo-v1", **changes: Any) -> ModelSpec:
     weights = {"fingerprint": text_hash(name), "tokenizer": "tok", "dtype": "float32"}
     return ModelSpec(name=name, **({"source": name} | weights | changes))

@@ -121,7 +121,8 @@ def test_commands_and_python_run_as_a_reader_would_run_them(tmp_path: Path) -> N
     for block in runnable():
         script = "\n".join(map(shlex.join, commands(block)))
         run = [sys.executable, "-c", block.text] if block.info == "python" else ["bash", "-euc", script]
-        environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+        quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path), **quiet}
         done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"line {block.line}: {done.stderr}"
     assert (tmp_path / "reports/demo-v1..demo-v2/report.md").exists()
