@@ -7,6 +7,7 @@ a run is `make_run(make_choices("AAB", gold="AAA"))`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
