@@ -133,29 +133,40 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def task_fingerprint(task: TaskSpec) -> str:
+def task_fingerprint(task: TaskSpec | Mapping[str, Any]) -> str:
     """Hash of everything in a task's spec that changes a prompt, a target or a judgement.
 
     Of the data source its revision is left out: the items' own hash says more, and is known offline.
+    Null counts as absent, here and in `run_fingerprint`, so that a field added later with null as its
+    default leaves the hashes of stored runs as they are.
     """
     fields = plain(task)
-    fields["data"] = task.data.partition("@")[0]
+    fields["data"] = fields["data"].partition("@")[0]
     for recorded in ("description", "fingerprint"):
-        fields.pop(recorded)
-    return fingerprint(fields)
+        fields.pop(recorded, None)
+    return fingerprint(_without_nulls(fields))
 
 
-def run_fingerprint(spec: RunSpec) -> str:
+def run_fingerprint(spec: RunSpec | Mapping[str, Any]) -> str:
     """Hash of everything that is keyed: another value means another run, never a mixed one.
 
     The model's name, source and revision count only where the engine hides its weights; otherwise
     the weights themselves do, so that a renamed copy is the same model. Derived facts (context
     length, number of parameters) and the task's description do not count.
+
+    Args:
+        spec: The spec, or its JSON form as it lies on disk.
     """
     fields = plain(spec)
     model, task = fields["model"], fields["task"]
-    visible = model["fingerprint"] is not None
+    visible = model.get("fingerprint") is not None
     for recorded in ("context_length", "parameters", *(_WHERE_FROM if visible else ())):
-        model.pop(recorded)
-    fields["task"] = task["fingerprint"] or task_fingerprint(spec.task)
-    return fingerprint(fields)
+        model.pop(recorded, None)
+    fields["task"] = task["fingerprint"] or task_fingerprint(task)
+    return fingerprint(_without_nulls(fields))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return value

@@ -286,3 +286,12 @@ def test_the_same_question_with_other_choices_is_another_item(choices):
 def test_a_file_is_hashed_by_its_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_field_that_a_later_regress_adds_with_null_leaves_stored_hashes_as_they_are() -> None:
+    later = plain(SPEC)
+    later["model"]["added_later"] = None
+    later["task"]["added_later"] = None
+    assert run_fingerprint(later) == run_fingerprint(SPEC)
+    later["model"]["added_later"] = "set"
+    assert run_fingerprint(later) != run_fingerprint(SPEC)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from regress.errors import DamagedRun, NewerSchema
-from regress.identity import run_fingerprint, strict, task_fingerprint
+from regress.identity import plain, run_fingerprint, strict, task_fingerprint
 from regress.schema import SCHEMA_VERSION
 from regress.types import Manifest, RunSpec
 
@@ -41,17 +41,21 @@ def read_spec(folder: Path) -> RunSpec:
         NewerSchema: If a later version of regress wrote it.
     """
     document = _read_json(folder / SPEC)
-    spec = _record(RunSpec, document.get("spec"), folder / SPEC)
-    # the run's hash covers its task by the task's own
-    if run_fingerprint(spec) != document.get("fingerprint") or spec.task.fingerprint not in (
-        "",
-        task_fingerprint(spec.task),
-    ):
+    written: Any = document.get("spec")
+    spec = _record(RunSpec, written, folder / SPEC)  # refuses what is no spec at all
+    # another regress may have fields that this one lacks, keyed or only recorded: one reading must fit
+    if not any(_is_sealed(reading, document.get("fingerprint")) for reading in (plain(spec), written)):
         raise DamagedRun(
             f"{folder / SPEC} does not match its own fingerprint",
             do="It was edited or damaged; delete the run with `regress runs rm` and evaluate again.",
         )
     return spec
+
+
+def _is_sealed(spec: Mapping[str, Any], seal: object) -> bool:
+    """Whether a spec in JSON form has the hash that was written beside it; its task has one of its own."""
+    task = spec["task"]
+    return run_fingerprint(spec) == seal and task["fingerprint"] in ("", task_fingerprint(task))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -141,7 +141,8 @@ def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs
 def _by_name(side: _Side, settings: Settings, error: RegressError, progress: Progress) -> stored.Runs:
     """The stored runs that bear the model's name, because of `error`; raises it if there are none."""
     store = Store(side.config.store)
-    runs = stored.by_name(side.name, settings, store, tasks_given=side.tasks_given)
+    given = {name for name, value in side.given.items() if value is not None}
+    runs = stored.by_name(side.name, settings, store, given)
     if runs is None:
         raise error
     progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))

@@ -15,6 +15,7 @@ from regress.config import Config, Settings, load_config
 from regress.demo import pair as demo
 from regress.engines.base import Engine
 from regress.engines.open import check_engine, open_engine
+from regress.errors import IncompleteRun
 from regress.identity import plain, sequence_hash
 from regress.store.runs import Store
 from regress.store.writer import RunWriter
@@ -83,23 +84,40 @@ def load(settings: Settings, progress: Progress = silent) -> TaskSet:
 def evaluate_tasks(
     model: str, settings: Settings, config: Config, tasks: TaskSet, progress: Progress
 ) -> list[Path]:
-    """Evaluate already loaded tasks; the model is loaded only if some run is missing."""
+    """Evaluate already loaded tasks; the model is loaded only if some run is missing.
+
+    A run that stays incomplete does not keep the tasks after it from being answered.
+
+    Raises:
+        IncompleteRun: At the end, if a run stays incomplete.
+    """
     store = Store(config.store)
     aliases = known_models(config)
     engine = open_engine(model, settings, aliases)
     groups = _groups_of(tasks)
     try:
-        finished = []
+        finished: list[Path] = []
+        incomplete: list[IncompleteRun] = []
         for task in tasks.tasks:
             recorded = {
                 "asked": plain(settings),
                 "groups": groups.get(task.spec.name, []),
                 "signature": signature(model, settings, aliases, task.spec.name),
             }
-            finished.append(_evaluate_task(engine, task, settings, store, recorded, progress))
+            try:
+                finished.append(_evaluate_task(engine, task, settings, store, recorded, progress))
+            except IncompleteRun as error:
+                incomplete.append(error)
+        if incomplete:
+            raise _all_of(incomplete)
         return finished
     finally:
         engine.close()
+
+
+def _all_of(errors: Sequence[IncompleteRun]) -> IncompleteRun:
+    """One error that says what each of `errors` says."""
+    return IncompleteRun("; ".join(error.what for error in errors), do=errors[0].do)
 
 
 def _evaluate_task(

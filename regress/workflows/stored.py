@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from regress.config import Alias, Settings
 from regress.errors import UsageError
+from regress.identity import plain
 from regress.store.manifest import SPEC
 from regress.store.runs import Store, StoredRun, describe, incomplete
 from regress.workflows.signature import signature
@@ -44,19 +45,30 @@ def by_signature(name: str, settings: Settings, store: Store, aliases: Mapping[s
     return found if set(found) == set(settings.tasks) else None
 
 
-def by_name(name: str, settings: Settings, store: Store, *, tasks_given: bool) -> Runs | None:
+def by_name(name: str, settings: Settings, store: Store, given: Collection[str]) -> Runs | None:
     """Finished runs whose manifests bear the name, for when the model itself is not at hand; null if none.
+
+    Args:
+        name: The model's label, alias, id, source or revision.
+        settings: How the model would be asked.
+        store: Where to look.
+        given: Names of the settings that the user gave: runs asked otherwise do not count.
 
     Raises:
         UsageError: If several runs of one task fit.
     """
-    fitting = [
-        run
-        for run in store.named(name)
-        if run.manifest
-        and (run.spec.subset.limit, run.spec.subset.sample) == (settings.limit, settings.sample)
-    ]
-    return _finished(fitting, settings, tasks_given=tasks_given, where=name) if fitting else None
+    fitting = [run for run in store.named(name) if run.manifest and _asked_so(run, settings, given)]
+    return _finished(fitting, settings, tasks_given="tasks" in given, where=name) if fitting else None
+
+
+def _asked_so(run: StoredRun, settings: Settings, given: Collection[str]) -> bool:
+    asked = (run.manifest.recorded.get("asked") or {}) if run.manifest else {}
+    subset = run.spec.subset
+    return (subset.limit, subset.sample) == (settings.limit, settings.sample) and all(
+        asked.get(name) == plain(getattr(settings, name))
+        for name in given
+        if name not in ("tasks", "limit", "sample")
+    )
 
 
 _QUESTIONS = ("data", "limit", "sample", "seed", "metric", "fewshot", "num_fewshot", "max_gen_toks")

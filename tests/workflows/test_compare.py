@@ -215,6 +215,14 @@ def test_of_a_model_that_is_gone_only_runs_of_the_items_asked_for_fit(model, pai
         regress.compare(*pair, tasks="piqa", limit=5, **ask)
 
 
+def test_of_a_model_that_is_gone_only_runs_asked_with_the_settings_given_now_fit(pair, ask, here):
+    regress.compare(*pair, tasks="piqa", **ask)
+    (here / pair[0]).unlink()
+    assert regress.compare(*pair, tasks="piqa", **ask).tasks[0].n == 8
+    with pytest.raises(UnknownName, match="answer table"):
+        regress.compare(*pair, tasks="piqa", **ask, metric="acc_norm")
+
+
 def test_a_setting_that_does_not_exist_is_not_excused_by_stored_runs(pair, ask):
     """Or a slip in it would silently compare something else than was asked for."""
     regress.compare(*pair, tasks="piqa", **ask)

@@ -211,6 +211,13 @@ def test_a_run_with_unanswered_rows_is_incomplete_and_says_which(model, ask, her
     assert (stored.rows, stored.manifest) == (8, None)
 
 
+def test_an_incomplete_run_does_not_keep_later_tasks_from_being_answered(model, ask, watched):
+    name = model("m.jsonl", n={"gsm8k": 6}, gsm8k=range(6))  # no row for piqa: every instance has an error
+    with pytest.raises(IncompleteRun, match=r"piqa@.*8 of 8 rows have no answer"):
+        regress.evaluate(name, tasks="piqa,gsm8k", progress=watched, **ask)
+    assert [event.task for event in watched.of(Finished)] == ["gsm8k"]
+
+
 def test_when_the_engine_answers_again_only_the_chunks_with_unanswered_rows_are_asked(
     model, ask, watched, engines, monkeypatch
 ):
