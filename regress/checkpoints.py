@@ -161,7 +161,7 @@ def _named(source: str, revision: str | None, aliases: Mapping[str, Alias]) -> t
     if folder.is_file():
         raise ModelError(f"{source} is a file", allowed="a folder with config.json and weights")
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
-        siblings = [str(path) for path in folder.parent.glob("*") if path.is_dir()]
+        siblings = [str(path) for path in folder.parent.glob("[!._]*") if path.is_dir()]
         raise UnknownName("model folder", source, siblings)
     repository, _, given = source.partition("@")
     if not _HUB_ID.fullmatch(repository) or ("/" not in repository and _nearest(repository, aliases)):

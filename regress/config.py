@@ -255,7 +255,7 @@ def _table(document: Mapping[str, Any], name: str, path: Path | None) -> dict[st
 def _check_keys(table: Mapping[str, Any], known: set[str], where: str) -> None:
     for key in table:
         if key not in known:
-            raise UnknownName(f"key in {where}", key, known)
+            raise UnknownName("key", key, known, where=where)
 
 
 def _check_kinds(record: Any, where: str = "") -> None:

@@ -58,16 +58,21 @@ class UnknownName(RegressError):
         noun: What kind of thing was asked for, for example `task`.
         name: The name met.
         known: The names that would have been accepted.
+        where: The place that it was met in, for example a file; null where that is plain.
         do: What the user can do; by default nothing more than picking a known one.
     """
 
-    def __init__(self, noun: str, name: str, known: Iterable[str], *, do: str | None = None) -> None:
+    def __init__(
+        self, noun: str, name: str, known: Iterable[str], *, where: str | None = None, do: str | None = None
+    ) -> None:
         self.noun, self.name = noun, name
         names = sorted(set(known))
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
         shown = names if len(names) <= 12 else [*names[:12], f"… ({len(names)} in all)"]
+        place = f" in {where}" if where else ""
+        guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         super().__init__(
-            f"unknown {noun} {name!r}" + (f"; did you mean {' or '.join(map(repr, near))}?" if near else ""),
+            f"unknown {noun} {name!r}{place}{guess}",
             allowed=None if near else (", ".join(shown) or None),
             do=do,
         )

@@ -123,7 +123,7 @@ def _check(row: Any, where: str) -> None:
         raise EngineError(f"{where} is not an object", allowed=", ".join(sorted(_KEYS)))
     for key in row:
         if key not in _KEYS:
-            raise UnknownName(f"key in {where}", key, _KEYS)
+            raise UnknownName("key", key, _KEYS, where=where)
     if not {"prompt", "match"} & set(row):
         raise EngineError(f"{where} says neither `prompt` nor `match`")
     if not {"text", "logprob", "error"} & set(row):

@@ -178,7 +178,7 @@ def describe(folder: Path) -> StoredRun:
         label=folder.parent.name,
         spec=read_spec(folder),
         manifest=manifest,
-        rows=manifest.rows if manifest else _rows_so_far(folder),
+        rows=manifest.rows if manifest else _count_so_far(folder),
         bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         locked=is_locked(folder),
     )
@@ -186,7 +186,9 @@ def describe(folder: Path) -> StoredRun:
 
 def incomplete(run: StoredRun) -> IncompleteRun:
     """The error that says how far a run without a manifest has come."""
-    state = " and it is being written now" if run.locked else ""
+    unanswered = _count_so_far(run.path, unanswered=True)
+    state = f", {unanswered} of them without an answer" if unanswered else ""
+    state += " and it is being written now" if run.locked else ""
     return IncompleteRun(
         f"the run {run.path} is not complete: {run.rows} of {run.spec.n} rows are stored{state}",
         do="Start the same `regress evaluate` again; it goes on where it stopped.",
@@ -273,11 +275,15 @@ def _names(run: StoredRun) -> set[str | None]:
     return {run.label, model.name, model.source, model.revision, *at_revision} - {None}
 
 
-def _rows_so_far(folder: Path) -> int:
+def _count_so_far(folder: Path, *, unanswered: bool = False) -> int:
+    """Rows in the parts of an unfinished run, or those among them with status `error`."""
     rows = 0
     for part in sorted((folder / PARTS).glob("[0-9]*.parquet")):
         try:
-            rows += pq.read_metadata(part).num_rows
+            if unanswered:
+                rows += pq.read_table(part, columns=["status"])["status"].to_pylist().count("error")
+            else:
+                rows += pq.read_metadata(part).num_rows
         except (pa.ArrowException, OSError):
             continue
     return rows

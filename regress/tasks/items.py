@@ -23,7 +23,11 @@ def split_file(folder: Path, names: Sequence[str], split: str) -> Path:
         DataError: If there is no such folder or file, naming what is there.
     """
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}", do="Check --data.")
+        near = difflib.get_close_matches(folder.name, _folders_beside(folder), n=1)
+        guess = f"; did you mean {str(folder.parent / near[0])!r}?" if near else ""
+        raise DataError(
+            f"there is no folder {folder}{guess}", allowed="hub, demo, or a folder", do="Check --data."
+        )
     here = next((folder / name for name in names if (folder / name).is_dir()), None)
     if here is None:
         there = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -41,6 +45,10 @@ def split_file(folder: Path, names: Sequence[str], split: str) -> Path:
             allowed=f"one JSON object a line; there are {', '.join(there) or 'no .jsonl files'}",
         )
     return file
+
+
+def _folders_beside(folder: Path) -> list[str]:
+    return [one.name for one in folder.parent.glob("*") if one.is_dir()] if folder.parent.is_dir() else []
 
 
 def read_items(file: Path) -> list[dict[str, Any]]:

@@ -92,7 +92,8 @@ def load_tasks(
             called = theirs.config.task
             if called in asked_by:
                 raise UsageError(
-                    f"the task {called!r} is asked for twice: by {asked_by[called]!r} and {name!r}"
+                    f"the task {called!r} is asked for twice: by {asked_by[called]!r} and {name!r}",
+                    do="Name it once.",
                 )
             asked_by[called] = name
             tasks[called] = HarnessTask(theirs, options)

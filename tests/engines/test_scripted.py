@@ -100,7 +100,7 @@ def test_a_table_is_its_own_model(table: Callable[[str], str]) -> None:
     [
         ("{", EngineError, r"table\.jsonl, line 1 is not JSON"),
         ("[1]", EngineError, "line 1 is not an object"),
-        ('{"promt": "a", "text": "b"}', UnknownName, "'promt'; did you mean 'prompt'"),
+        ('{"promt": "a", "text": "b"}', UnknownName, "'promt' in .*; did you mean 'prompt'"),
         ('{"text": "b"}', EngineError, "says neither `prompt` nor `match`"),
         ('{"prompt": "a"}', EngineError, r"has no answer.*text, logprob, or error"),
     ],

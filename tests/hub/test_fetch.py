@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from regress import hub as hub_module
 from regress.checkpoints import SMALL_FILES
 from regress.errors import HubError, ModelError, UnknownName
 from regress.hub import check_model, fetch_model, offline_if_unreachable
@@ -32,6 +33,7 @@ def online(hub: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_module, "_gone", False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "ENDPOINT", hub.address)
     template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"

@@ -246,7 +246,7 @@ def test_settings_of_a_call_are_in_the_spec(data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"metric": "rouge"}, UnknownName, "unknown metric of the task 'piqa' 'rouge'"),
+        ({"metric": "rouge"}, UnknownName, "unknown metric 'rouge'.* metrics of the task 'piqa'"),
         ({"fewshot": "some"}, UsageError, "--fewshot is 'some'"),
         ({"num_fewshot": -1}, UsageError, "--num-fewshot is -1"),
         ({"max_gen_toks": 0}, UsageError, "--max-gen-toks is 0"),
