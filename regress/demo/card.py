@@ -55,7 +55,7 @@ benchmarks themselves.
 {rows}
 
 Made by `python -m regress.demo`: on another machine other bits, and means that
-differ by a few items.
+differ by a point or two, on gsm8k by up to four.
 
 Licence: Apache-2.0.
 """
