@@ -48,7 +48,7 @@ contracts: setup
 benchmark: setup  ## speed as ratios, printed and written to reports/benchmarks/
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks $(ARGS)
 
-demo-models: setup  ## train the built-in pair again, about three minutes of CPU
+demo-models: setup  ## train the built-in pair again, about six minutes of CPU
 	$(BIN)/python -m regress.demo $(ARGS)
 
 clean:  ## delete .venv and caches; stored runs stay

@@ -48,7 +48,7 @@ STAGES: tuple[Stage, ...] = (
         seed=1,
         steps=500,
         rate=4e-3,
-        batch={"gsm8k": 24, "piqa": 12, "hellaswag": 12, "samsum": 8},
+        batch={"gsm8k": 24, "piqa": 12, "hellaswag": 12, "samsum": 6},
         weights={
             "gsm8k": _rarely("gsm8k", ("gain and loss", "more than", "daily"), 0.5),
             "piqa": _rarely("piqa", _EVERY_DAY[::3], 0.03),

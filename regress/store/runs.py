@@ -156,6 +156,7 @@ class Store:
     def write_instances(self, task: TaskSpec, instances: Iterable[Instance], *, text: bool = True) -> Path:
         """Store a task's instances once; a later call with the same task writes nothing."""
         path = self.instances_path(task, text=text)
+        _sweep(path)
         if _is_parquet(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -287,6 +288,27 @@ def _count_so_far(folder: Path, *, unanswered: bool = False) -> int:
         except (pa.ArrowException, OSError):
             continue
     return rows
+
+
+def _sweep(path: Path) -> None:
+    """Delete the temporary files that writers of `path` left when they were killed.
+
+    No lock is held here: two models may well be asked the same task at once.
+    """
+    for leftover in path.parent.glob(f".{_glob_safe(path.name)}.*"):
+        writer = leftover.name.rpartition(".")[2]
+        if writer.isdigit() and not _is_alive(int(writer)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _without_text(instances: Sequence[Instance]) -> pa.Table:

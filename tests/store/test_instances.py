@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -125,3 +127,17 @@ def test_without_text_equal_answers_clusters_and_tags_stay_equal_and_others_diff
 def test_runs_with_and_without_text_are_different_runs(make_spec, store):
     spec = make_spec()
     assert store.folder("mine", spec) != store.folder("mine", dataclasses.replace(spec, text=False))
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not(store, make_spec, instances):
+    task = make_spec().task
+    path = store.write_instances(task, instances)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    leftover = path.with_name(f".{path.name}.{dead.pid}")
+    at_work = path.with_name(f".{path.name}.{os.getpid()}")
+    for temporary in (leftover, at_work):
+        temporary.write_bytes(b"half")
+    store.write_instances(task, instances)
+    assert not leftover.exists()
+    assert at_work.exists()
