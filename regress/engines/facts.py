@@ -123,7 +123,8 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
         return [(key, *make_disjoint_window(window)) for window in rolled]
 
     def _likelihood_facts(self, context: list[int], continuation: list[int]) -> LikelihoodFacts:
-        cut = min(max(0, len(context) + len(continuation) - (self.max_length + 1)), max(0, len(context) - 1))
+        after = len(continuation) - 1 if self.backend == "causal" else 0  # what shares the context's room
+        cut = min(max(0, len(context) + after - self.max_length), max(0, len(context) - 1))
         return LikelihoodFacts(
             prompt_tokens=len(context) - cut,
             output_tokens=len(continuation),
@@ -161,7 +162,9 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
         for row, (string, length, kept, shown), broken in zip(
             output.tolist(), self._batch, watch.broken.tolist(), strict=True
         ):
-            written, finish = self._where_it_ends(row[context.shape[1] :], stop)
+            # an encoder-decoder's output holds its start token where others hold the prompt
+            begins = context.shape[1] if self.backend == "causal" else 1
+            written, finish = self._where_it_ends(row[begins:], stop)
             self.generation_facts[string].append(
                 GenerationFacts(
                     prompt_tokens=kept,

@@ -32,11 +32,6 @@ from regress.types import (
 NUMERICAL_LIBRARIES = ("lm_eval", "transformers", "torch")
 RECORDED_LIBRARIES = ("accelerate", "datasets", "numpy", "peft", "tokenizers")
 NAN = "the model's logits are nan"
-# what lm-eval, torch or a server somewhere raise where a request cannot be answered at all
-FAILURES = (
-    *(MemoryError, OSError, ArithmeticError, AssertionError, AttributeError, LookupError),
-    *(RuntimeError, TypeError, ValueError),
-)
 NO_TOKEN = "the continuation has no token of its own"
 
 
@@ -129,7 +124,7 @@ class HarnessEngine:
                     return self._generate(lm, batch)
         except RegressError:
             raise
-        except FAILURES as error:
+        except Exception as error:  # lm-eval, torch or a server somewhere raise what they like
             if out_of_memory(error):
                 raise self._out_of_memory(error) from error
             reason = f"{type(error).__name__}: {first_line(error)}"
@@ -271,8 +266,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What an error says, in one line; with the next where the first only announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def hidden_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

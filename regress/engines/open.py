@@ -91,6 +91,11 @@ def _refuse_ambiguous(settings: Settings) -> None:
                 do="Name the model, or use --dtype, --device, --batch-size and the like.",
             )
     if settings.engine in LOADS_CHECKPOINTS:
+        if loading := {"load_in_4bit", "load_in_8bit"} & set(settings.engine_args):
+            raise UsageError(
+                f"the engine argument {min(loading)!r} is not known to this transformers any more",
+                do="Save a quantised copy with `save_pretrained`, and name its folder.",
+            )
         return
     unheard = {
         "--dtype": settings.dtype is not None,
@@ -204,7 +209,7 @@ def _build(engine: str, arguments: Mapping[str, Any], name: str) -> Any:
         ) from None
     except RegressError:
         raise
-    except _UNLOADABLE as error:
+    except Exception as error:  # transformers, safetensors and the rest raise what they like
         if out_of_memory(error):
             raise
         raise _unloadable(f"{name} cannot be loaded by engine {engine}", error) from error
@@ -265,7 +270,7 @@ def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) 
 
 
 def _quantization(arguments: Mapping[str, Any]) -> str | None:
-    for name in ("load_in_8bit", "load_in_4bit", "autogptq", "gptqmodel", "quantization"):
+    for name in ("autogptq", "gptqmodel", "quantization"):
         if arguments.get(name):
             return name if arguments[name] is True else str(arguments[name])
     return None

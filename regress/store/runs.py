@@ -235,7 +235,7 @@ def read_instances(run: Run) -> pa.Table | None:
 
     Those of a run without text are shown without, even where another run stored them with it.
     """
-    store = Store(Path(run.path).parent.parent)
+    store = Store(Path(run.path).resolve().parent.parent)
     for text in (True, False) if run.spec.text else (False,):
         path = store.instances_path(run.spec.task, text=text)
         try:

@@ -61,12 +61,23 @@ def compare(
         _Side(name=name, given={**settings, "tasks": tasks, **(own or {})}, config=config)
         for name, own in ((old, old_settings), (new, new_settings))
     ]
-    found = [_stored(side, [old, new]) for side in sides]
+    models = [old, new]
+    by_path = [
+        stored.by_path(side.name, side.settings(models), tasks_given=side.tasks_given) for side in sides
+    ]
+    found = [
+        runs if runs is not None else _by_signature(side, models)
+        for side, runs in zip(sides, by_path, strict=True)
+    ]
     for side, already in zip(sides, found, strict=True):
         for task, path in (already or {}).items():
             progress(Reused(model=side.name, task=task, path=str(path)))
-    runs = _evaluated(sides, found, [old, new], progress)
-    return compare_runs(runs[0], runs[1], allow=allow, worst=worst)
+    # only a path says how it was asked; a name is asked as given, whatever happens to be stored
+    asked = [side.settings(models, like=by_path[1 - place]) for place, side in enumerate(sides)]
+    runs, groups = _evaluated(sides, asked, found, progress)
+    for side, each in zip(sides, runs, strict=True):
+        groups |= stored.groups_of(each, side.settings(models).tasks if side.tasks_given else None)
+    return compare_runs(runs[0], runs[1], groups=groups, allow=allow, worst=worst)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,34 +102,31 @@ class _Side:
         return dataclasses.replace(settings, data=default_data(models))
 
 
-def _stored(side: _Side, models: list[str]) -> stored.Runs | None:
-    settings = side.settings(models)
-    by_path = stored.by_path(side.name, settings, tasks_given=side.tasks_given)
-    if by_path is not None:
-        return by_path
-    return stored.by_signature(side.name, settings, Store(side.config.store), known_models(side.config))
+def _by_signature(side: _Side, models: list[str]) -> stored.Runs | None:
+    store, aliases = Store(side.config.store), known_models(side.config)
+    return stored.by_signature(side.name, side.settings(models), store, aliases)
 
 
 def _evaluated(
     sides: Sequence[_Side],
+    settings: Sequence[Settings],
     found: Sequence[stored.Runs | None],
-    models: list[str],
     progress: Progress,
-) -> list[stored.Runs]:
-    """Make the runs that are missing, old before new.
+) -> tuple[list[stored.Runs], dict[str, Sequence[str]]]:
+    """Make the runs that are missing, old before new; return all runs, and the groups asked for.
 
     Both names are checked before either model runs; the tasks are built once where both ask alike.
     """
-    settings = [side.settings(models, like=found[1 - place]) for place, side in enumerate(sides)]
     runs = [
         already if already is not None else _at_hand(side, asked, progress)
         for side, asked, already in zip(sides, settings, found, strict=True)
     ]
     built: dict[tuple[Any, ...], Any] = {}
-    return [
+    made = [
         already if already is not None else _evaluate(side, asked, built, progress)
         for side, asked, already in zip(sides, settings, runs, strict=True)
     ]
+    return made, {name: members for tasks in built.values() for name, members in tasks.groups.items()}
 
 
 def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs | None:
@@ -179,7 +187,12 @@ def _task_settings(settings: Settings) -> tuple[Any, ...]:
 
 
 def compare_runs(
-    old: stored.Runs, new: stored.Runs, *, allow: Collection[str] = (), worst: int = 3
+    old: stored.Runs,
+    new: stored.Runs,
+    *,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    allow: Collection[str] = (),
+    worst: int = 3,
 ) -> ComparedRuns:
     """Pair stored runs by task, and say what changed; needs no weights.
 
@@ -206,6 +219,5 @@ def compare_runs(
             table = read_instances(new_run)
         if table is not None:
             instances[task] = table
-    groups = stored.groups_of([*old.values(), *new.values()])
     comparison = assemble(list(pairs.values()), instances=instances, groups=groups, worst=worst, paths=paths)
     return ComparedRuns.of(comparison, pairs, instances)

@@ -78,17 +78,27 @@ def questions(runs: Runs) -> dict[str, Any]:
     """How the stored runs were asked, so that another model can be asked the same: tasks, items, shots."""
     manifests = [describe(path).manifest for path in runs.values()]
     asked = next((manifest.recorded.get("asked") for manifest in manifests if manifest), None) or {}
-    return {"tasks": tuple(runs), **{name: asked[name] for name in _QUESTIONS if asked.get(name) is not None}}
+    by_file = any(name.endswith((".yaml", ".yml")) for name in asked.get("tasks", ()))
+    tasks = tuple(asked["tasks"]) if by_file else tuple(runs)
+    return {"tasks": tasks, **{name: asked[name] for name in _QUESTIONS if asked.get(name) is not None}}
 
 
-def groups_of(paths: Sequence[Path]) -> dict[str, list[str]]:
-    """The groups that the runs were asked as part of, with all their members."""
-    groups: dict[str, list[str]] = {}
-    for path in paths:
+def groups_of(runs: Runs, asked: Collection[str] | None) -> dict[str, list[str]]:
+    """The groups to pool: those asked for by name, else those that the runs were made for and fill.
+
+    Args:
+        runs: Finished runs by task.
+        asked: Names of tasks and groups that the user gave; null if none were.
+    """
+    recorded: dict[str, list[str]] = {}
+    for path in runs.values():
         manifest = describe(path).manifest
         for group in (manifest.recorded.get("groups") or []) if manifest else []:
-            groups[group["name"]] = group["members"]
-    return groups
+            recorded[group["name"]] = group["members"]
+    if asked is None:
+        return {name: members for name, members in recorded.items() if set(members) <= set(runs)}
+    wanted = {_called(name) for name in asked}
+    return {name: members for name, members in recorded.items() if name in wanted}
 
 
 def _finished(runs: Sequence[StoredRun], settings: Settings, *, tasks_given: bool, where: str) -> Runs:
@@ -105,9 +115,10 @@ def _finished(runs: Sequence[StoredRun], settings: Settings, *, tasks_given: boo
             )
         if fitting[0].manifest is None:
             raise incomplete(fitting[0])
-    if not found:
+    missing = [name for name in settings.tasks if not any(_is_part(run, name) for run in runs)]
+    if not found or (tasks_given and missing):
         raise UsageError(
-            f"{where} has no run of {', '.join(settings.tasks)}",
+            f"{where} has no run of {', '.join(missing or settings.tasks)}",
             allowed=", ".join(sorted({run.spec.task.name for run in runs})),
         )
     asked = list(settings.tasks)
@@ -116,5 +127,20 @@ def _finished(runs: Sequence[StoredRun], settings: Settings, *, tasks_given: boo
 
 
 def _asked_for(run: StoredRun, settings: Settings) -> bool:
-    groups = (run.manifest.recorded.get("groups") or []) if run.manifest else []
-    return bool({run.spec.task.name, *(group["name"] for group in groups)} & set(settings.tasks))
+    return any(_is_part(run, name) for name in settings.tasks)
+
+
+def _is_part(run: StoredRun, name: str) -> bool:
+    recorded = run.manifest.recorded if run.manifest else {}
+    groups = [group["name"] for group in recorded.get("groups") or []]
+    return _called(name) in (run.spec.task.name, *groups)
+
+
+def _called(name: str) -> str:
+    """The name that a task asked for bears: its own, or the one inside its YAML."""
+    if not name.endswith((".yaml", ".yml")):
+        return name
+    from regress.tasks.yaml_files import read
+
+    config = read(Path(name)).config
+    return str(config.get("group") or config.get("task"))

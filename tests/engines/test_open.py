@@ -316,7 +316,14 @@ def test_an_argument_without_a_json_form(make_checkpoint: Make) -> None:
 
 
 def test_quantisation_asked_of_the_engine_is_said(make_checkpoint: Make) -> None:
-    assert engine(make_checkpoint(), engine_args={"load_in_4bit": True}).model.quantization == "load_in_4bit"
+    assert engine(make_checkpoint(), engine_args={"autogptq": True}).model.quantization == "autogptq"
+
+
+def test_a_quantisation_that_transformers_no_longer_takes_is_refused_before_anything_runs(
+    make_checkpoint: Make,
+) -> None:
+    with pytest.raises(UsageError, match=r"load_in_8bit.*Save a quantised copy"):
+        check_engine(str(make_checkpoint()), Settings(engine_args={"load_in_8bit": True}), {})
 
 
 @pytest.mark.parametrize(

@@ -332,3 +332,30 @@ def test_every_row_says_which_runs_it_was_made_from(pair, ask):
     row = rows(regress.compare(*pair, tasks="piqa", **ask))["piqa"]
     assert read_run(row.old_path).spec.model.name == "old.jsonl"
     assert json.loads((Path(row.new_path) / "spec.json").read_text())["fingerprint"] == row.new_fingerprint
+
+
+def test_a_task_that_was_asked_for_never_drops_out_in_silence(pair, ask):
+    regress.compare(*pair, tasks="piqa,hellaswag", **ask)
+    with pytest.raises(UsageError, match="no run of gsm8k, helaswag"):
+        regress.compare("runs/old.jsonl", "runs/new.jsonl", tasks="piqa,gsm8k,helaswag", **ask)
+
+
+def test_a_setting_of_one_side_stays_on_that_side_whatever_is_stored(pair, ask):
+    own = {"max_gen_toks": 4}
+    for _ in range(2):
+        compared = regress.compare(*pair, tasks="gsm8k", old_settings=own, **ask)
+        lengths = [run.task.generation["max_gen_toks"] for run in _specs(compared, "gsm8k")]
+        assert lengths == [4, 256]
+
+
+def _specs(compared, task):
+    return compared.pairs[task].old_spec, compared.pairs[task].new_spec
+
+
+def test_a_group_is_pooled_if_it_is_asked_for_and_only_then(pair, ask, group):
+    for task in ("piqa", "hellaswag"):
+        regress.compare(*pair, tasks=task, **ask)
+    pooled = regress.compare(*pair, tasks=group, **ask)
+    assert [row.task.name for row in pooled.tasks if row.members] == ["both"]
+    alone = regress.compare(*pair, tasks="piqa", **ask)
+    assert [row.task.name for row in alone.tasks] == ["piqa"]
