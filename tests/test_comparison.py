@@ -432,3 +432,15 @@ def test_nothing_heavier_than_numpy_and_pyarrow_is_imported():
 def test_nothing_to_compare_is_refused():
     with pytest.raises(UsageError, match="nothing to compare"):
         assemble([])
+
+
+def test_where_only_the_task_can_read_answers_no_word_is_said_of_how_wrong_ones_changed(
+    make_run, make_choices, make_task
+) -> None:
+    task = make_task(kind="generation", scorer={"kind": "lm-eval"})
+    old, new = (make_run(make_choices(answers, gold="AAB"), task=task) for answers in ("ABA", "BAC"))
+    row = summarise(pair(old, new))
+    assert row.estimates["nfr"].value == pytest.approx(1 / 3)
+    assert math.isnan(row.estimates["nfr_mc"].value)
+    assert math.isnan(row.estimates["churn"].value)
+    assert "answers-unknown" in [notice.code for notice in row.warnings]

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from regress.metrics import continuous
 from regress.metrics import flips as discrete
-from regress.types import Estimate, Pairs, QuadrantCounts, Scale
+from regress.types import Estimate, Pairs, QuadrantCounts, Scale, TaskSpec
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ class Judged:
     scale: Scale
     """How answers are judged."""
     answers: bool
-    """False where the task has no answers, only likelihoods."""
+    """False where the task has no answers that could be told apart (`has_answers`)."""
     repeated: bool
     """Whether an instance may have several rows."""
     item: npt.NDArray[np.int64]
@@ -95,6 +95,15 @@ class Judged:
         return replace(parts[0], answers=answers, repeated=repeated, **joined)
 
 
+def has_answers(task: TaskSpec) -> bool:
+    """Whether two wrong answers can be told apart: not where there are only likelihoods, and not where
+    the task's own code reads a text and keeps to itself what it read.
+    """
+    return task.kind != "likelihood" and not (
+        task.kind == "generation" and task.scorer.get("kind") == "lm-eval"
+    )
+
+
 def judged(pairs: Pairs) -> Judged:
     """The judged columns of `pairs`."""
     unjudged = np.zeros(pairs.n, dtype=np.bool_)
@@ -104,7 +113,7 @@ def judged(pairs: Pairs) -> Judged:
         item = pc.index_in(ids, value_set=ids.unique()).to_numpy().astype(np.int64)
     return Judged(
         scale=pairs.old_spec.task.scale,
-        answers=pairs.old_spec.task.kind != "likelihood",
+        answers=has_answers(pairs.old_spec.task),
         repeated=pairs.repeats > 1,
         item=item,
         old_correct=unjudged if pairs.old_correct is None else pairs.old_correct,
@@ -135,7 +144,7 @@ def _binary(columns: Judged) -> dict[str, Rate]:
         "delta": (discrete.delta(old, new), None),
         "nfr": (discrete.nfr(old, new), None),
         "pfr": (discrete.pfr(old, new), None),
-        "nfr_mc": (discrete.nfr_mc(new, same), None),
+        "nfr_mc": (discrete.nfr_mc(new, same) if columns.answers else math.nan, None),
         "btc": (discrete.btc(old, new), old),
         "bec": (discrete.bec(old, new), ~new),
         "nfi": (discrete.nfi(old, new), ~new),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
+from regress.comparison.estimates import has_answers
 from regress.comparison.sides import count
 from regress.identity import plain
 from regress.types import Notice, Pairs, SideCounts, TaskSpec
@@ -65,6 +66,8 @@ def _about_task(task: TaskSpec) -> Iterator[Notice]:
         yield Notice(code="metric-negated", data={"metric": task.metric})
     if task.kind == "likelihood":
         yield Notice(code="per-document", data={"metric": task.metric})
+    elif not has_answers(task):
+        yield Notice(code="answers-unknown")
 
 
 def _about_items(pairs: Pairs) -> Iterator[Notice]:

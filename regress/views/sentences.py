@@ -81,6 +81,10 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"{name(data['metric'])} is taken per instance and averaged, which is not the figure "
         "published for a whole corpus."
     ),
+    "answers-unknown": lambda data: (
+        "What was read from an output is known only to the task's own code, so nothing is said of how "
+        "wrong answers changed: NFR_mc and churn are undefined."
+    ),
     "same-run": lambda data: "Old and new are the same stored run, so nothing can differ.",
     "shown-differs": lambda data: (
         f"On {count(data['n_different'])} of {plural(data['n'], 'instance')} the two models were shown "

@@ -16,6 +16,7 @@ NOTICES: dict[str, dict[str, Any]] = {
     "metric-negated": {"metric": "word_perplexity"},
     "demo-items": {},
     "per-document": {"metric": "word_perplexity"},
+    "answers-unknown": {},
     "same-run": {},
     "shown-differs": {"n_different": 3, "n": 400},
     "repeats": {"repeats": 3},
