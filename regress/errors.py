@@ -138,3 +138,9 @@ class NotComparable(RegressError):
     def __init__(self, what: str, *, field: str, allowed: str | None = None, do: str | None = None) -> None:
         self.field = field
         super().__init__(what, allowed=allowed, do=do)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; with the next where the first only announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

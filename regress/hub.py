@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regress.errors import HubError, MissingExtra, ModelError, RegressError, UnknownName
+from regress.errors import HubError, MissingExtra, ModelError, RegressError, UnknownName, first_line
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -194,14 +194,10 @@ def _translated(repository: str, revision: str | None, call: Any) -> Any:
         raise HubError(what, do=_REACH) from None
     except errors.HfHubHTTPError as error:
         raise HubError(
-            f"the hub refused {repository} ({_first_line(error)})",
+            f"the hub refused {repository} ({first_line(error)})",
             do="If HF_TOKEN is set, it may have expired; if the hub is overloaded, try again later.",
         ) from None
     except (OSError, transport_error) as error:
         raise HubError(
-            f"the hub could not be reached for {repository} ({_first_line(error)})", do=_REACH
+            f"the hub could not be reached for {repository} ({first_line(error)})", do=_REACH
         ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

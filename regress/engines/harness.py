@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regress.engines.base import Chat
-from regress.errors import EngineError, RegressError
+from regress.errors import EngineError, RegressError, first_line
 from regress.identity import canonical_json, fingerprint, plain
 from regress.types import (
     EngineSpec,
@@ -263,12 +263,6 @@ def _version(distribution: str) -> str:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory, of the machine or of a GPU, ran out."""
     return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line; with the next where the first only announces it."""
-    lines = [line.strip() for line in str(error).strip().splitlines()] or [type(error).__name__]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def hidden_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

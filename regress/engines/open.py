@@ -14,7 +14,7 @@ from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
 from regress.engines.base import Engine
 from regress.engines.chat import chosen_template, renderer
-from regress.engines.harness import HarnessEngine, first_line, hidden_settings, out_of_memory
+from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
 from regress.engines.machine import check_memory, known_device, known_dtype
 from regress.engines.scripted import open_table
 from regress.errors import (
@@ -24,18 +24,13 @@ from regress.errors import (
     RegressError,
     UnknownName,
     UsageError,
+    first_line,
 )
 from regress.types import ModelSpec
 
 LOADS_CHECKPOINTS = {"hf", "hf-auto", "huggingface", "vllm", "sglang"}
 _OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
 _OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
-# what loading a damaged or foreign checkpoint is known to raise
-_UNLOADABLE = (
-    *(OSError, EOFError, ValueError, TypeError, AssertionError, LookupError, AttributeError, RuntimeError),
-    pickle.UnpicklingError,
-    UserWarning,  # see `_build`
-)
 
 
 def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> None:
@@ -264,7 +259,7 @@ def _context_length(checkpoint: Checkpoint, tokenizer: Any, settings: Settings) 
         config = AutoConfig.from_pretrained(
             str(checkpoint.folder), trust_remote_code=settings.trust_remote_code
         )
-    except _UNLOADABLE as error:
+    except Exception as error:  # as in `_build`
         raise _unloadable(f"{checkpoint.name} cannot be loaded", error) from error
     return int(resolve_max_length(config, tokenizer))
 
