@@ -19,6 +19,9 @@ Scale = Literal["binary", "bounded", "unbounded"]
 Status = Literal["scored", "unparsable", "error"]
 Finish = Literal["stop", "length"]
 Quadrant = Literal["both right", "positive flip", "negative flip", "both wrong same", "both wrong different"]
+Variation = Literal["rerun", "batch", "order", "hardware", "seed"]
+VARIATIONS: tuple[Variation, ...] = ("rerun", "batch", "order", "hardware", "seed")
+"""Changes that should not matter: none at all, another batch size, order, device or seed."""
 QUADRANTS: tuple[Quadrant, ...] = (
     "both right",
     "positive flip",
@@ -291,7 +294,9 @@ class RunSpec:
     subset: Subset = field(default_factory=Subset)
     """Which items."""
     replica: int = 0
-    """0, or the number of a rerun made for the noise floor."""
+    """0, or the number of a rerun: of a noise kind, or of an engine that hides its weights."""
+    variation: Variation | None = None
+    """What a rerun for the noise floor changed; null for an ordinary run."""
     chunk_size: int = 256
     """Instances a part holds: the unit of work and of resuming."""
     n: int = 0
@@ -400,6 +405,52 @@ class Pairs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reruns:
+    """One run and its reruns under one change that should not matter, aligned with some pairs.
+
+    The first row is the run itself, the others its reruns; R is at least 2.
+    """
+
+    kind: Variation
+    """What the reruns changed."""
+    correct: np.ndarray | None
+    """[R, n] bool, unreadable counts as not right; null unless the scale is binary."""
+    score: np.ndarray
+    """[R, n] float64 headline score, higher is better."""
+    margin: np.ndarray | None
+    """[R, n] float64 gold margin; null where the task has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddingCheck:
+    """Whether the batch size moved log-likelihoods in float32 by more than rounding can."""
+
+    n: int
+    """Continuations scored."""
+    batch_size: int
+    """Requests that went through the model together, against one alone."""
+    largest: float
+    """Largest difference of two log-likelihoods of the same continuation, in nats."""
+    threshold: float
+    """Above this the engine, not the model, is at fault."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the engine passed."""
+        return self.largest <= self.threshold
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseFloor:
+    """How one model's answers to one task vary under changes that should not matter."""
+
+    reruns: Mapping[Variation, Reruns]
+    """By what was changed; only kinds of which a finished rerun is stored."""
+    padding: PaddingCheck | None = None
+    """The float32 padding check; null where it was not made."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A number with its uncertainty; `low` and `high` are nan where no interval was made."""
 
@@ -487,6 +538,40 @@ class SideCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Whether a difference is more than chance; reported, never what the gate decides by."""
+
+    test: str
+    """Which test: `mcnemar`, `mcnemar-clustered`, `sign-flip`, `sign-flip-clustered`."""
+    p_worse: float
+    """One-sided p-value against "the new model is not worse"; nan where there is no such test."""
+    p_differs: float
+    """Two-sided p-value against "the two are equally good"."""
+    p_differs_holm: float
+    """The same, adjusted over all tasks of the comparison (Holm)."""
+    detected: bool
+    """Whether the interval of delta leaves out 0."""
+    mde: float
+    """Smallest true change of delta that would have been detected with `power`, in the unit of delta."""
+    power: float
+    """With which probability."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteEvidence:
+    """Three answers to "is the new model worse on all tasks together?"; one-sided p-values."""
+
+    tasks: tuple[str, ...]
+    """The tasks taken together: those judged right or wrong."""
+    pooled: float
+    """Exact McNemar on the sums of flips."""
+    max_z: float
+    """The largest of the tasks' z, against its null distribution."""
+    fisher: float
+    """Fisher's combination of the tasks' exact p-values."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskComparison:
     """One row of the table."""
 
@@ -510,6 +595,12 @@ class TaskComparison:
     """Task names that a pooled row pools; empty for an ordinary row."""
     warnings: tuple[Notice, ...] = ()
     """What to know before relying on it."""
+    evidence: Evidence | None = None
+    """Whether delta is more than chance; null where nothing can be said."""
+    clusters: int | None = None
+    """Groups of items that were sampled together; null where each item was sampled alone."""
+    padding: PaddingCheck | None = None
+    """The float32 padding check of the old side's engine; null where it was not made."""
     old_path: str | None = None
     """Where the old run lies; null for a pooled row."""
     new_path: str | None = None
@@ -534,3 +625,5 @@ class Comparison:
     """What to know before relying on any of it."""
     settings_compared: tuple[Difference, ...] = ()
     """Overridden refusals: if any, this is a comparison of settings, not of models."""
+    suite: SuiteEvidence | None = None
+    """All tasks together; null with fewer than two that are judged right or wrong."""

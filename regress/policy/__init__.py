@@ -1,0 +1,1 @@
+"""The release gate: what a policy says, and what comes of it on compared runs."""
