@@ -8,6 +8,8 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
     demo                whether any task asked demo items instead of its benchmark
     title               the two models in words
     settings_compared   overridden refusals, {field, old, new}; if any, settings are compared, not models
+    suite               {tasks, pooled, max_z, fisher}: one-sided p-values of "worse on all tasks together";
+                        null where fewer than two tasks are judged right or wrong
     notices             warnings about all of it: {code, data, sentence}
     tasks               one object a row, pooled rows after their members:
       task              every field of `regress.types.TaskSpec`
@@ -16,7 +18,16 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
       estimates         by name: {value, n, low, high, confidence, method, notices}; low and high are the
                         interval, null where none was made. Binary scale: old, new, delta, nfr, pfr, nfr_mc,
                         btc, bec, nfi, relative_nfr, churn. Score scales: old, new, delta (mean scores), nfr,
-                        pfr, m_g, m_r, churn, and if bounded nfr_tau, pfr_tau
+                        pfr, m_g, m_r, churn, and if bounded nfr_tau, pfr_tau. Where a noise floor is
+                        stored: floor_nfr, floor_<kind> (rerun, batch, order, hardware, seed), excess_nfr
+                        (may be negative), robust_nfr, robust_pfr, coin_tosses; and with repeats self_nfr,
+                        half_loss, half_distance
+      evidence          {test, p_worse, p_differs, p_differs_holm, detected, mde, power}: whether delta is
+                        more than chance; p_worse is one-sided, mde in the unit of delta; null where
+                        nothing was tested
+      clusters          groups of items sampled together; null where each was sampled alone
+      padding           the float32 padding check: {n, batch_size, largest, threshold, sound}; where not
+                        sound, the engine, not the model, is at fault; null where it was not made
       readable          the same estimates on the instances readable on both sides
       counts            both_right, negative_flips, positive_flips, both_wrong_same, both_wrong_different,
                         which sum to n; null unless the scale is binary
@@ -55,6 +66,9 @@ ESTIMATES = (
 _COUNTS = tuple(count.name for count in fields(QuadrantCounts))
 _SIDE = tuple(count.name for count in fields(SideCounts))
 _READABLE = ("delta", "nfr", "pfr", "nfr_mc")
+_INTERVALS = ("delta", "nfr", "pfr")
+_ENDS = ("low", "high")
+_EVIDENCE = ("p_differs", "p_differs_holm", "p_worse", "mde", "detected")
 _TEXTS = ("old_output", "new_output", "target", "prompt")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 
@@ -74,6 +88,7 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
             "new": plain(comparison.new),
             "demo": on_demo_items(comparison),
             "settings_compared": plain(comparison.settings_compared),
+            "suite": plain(comparison.suite),
             "notices": [_notice(notice) for notice in comparison.warnings],
             "tasks": [_task(task, with_text) for task in comparison.tasks],
         }
@@ -106,6 +121,9 @@ CSV_COLUMNS = (
     *(f"readable_{name}" for name in _READABLE),
     *(f"{side}_{name}" for side in ("old", "new") for name in ("model", "revision", "dtype", "run")),
     *("settings_compared", "notices"),
+    *(f"{name}_{end}" for name in _INTERVALS for end in _ENDS),
+    *_EVIDENCE,
+    *("excess_nfr", "excess_nfr_low", "excess_nfr_high", "floor_nfr"),
 )
 """The header of `comparison.csv`."""
 
@@ -118,6 +136,9 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
         "n": task.n,
         "estimates": {name: _estimate(estimate) for name, estimate in task.estimates.items()},
         "readable": {name: _estimate(estimate) for name, estimate in task.readable.items()},
+        "evidence": plain(task.evidence),
+        "clusters": task.clusters,
+        "padding": {**plain(task.padding), "sound": task.padding.sound} if task.padding else None,
         "counts": plain(task.counts),
         "sides": {"old": plain(task.old_side), "new": plain(task.new_side)},
         "worst": [_flip(flip, with_text) for flip in task.worst],
@@ -179,7 +200,21 @@ def _flat(comparison: Comparison, task: TaskComparison) -> dict[str, Any]:
         row |= {f"{side}_{name}": getattr(counts, name) for name in _SIDE}
         row |= {f"{side}_model": model.name, f"{side}_revision": model.revision}
         row |= {f"{side}_dtype": model.dtype, f"{side}_run": run}
-    return row
+    return row | _sureness(task)
+
+
+def _sureness(task: TaskComparison) -> dict[str, Any]:
+    """The columns that say how sure the numbers are."""
+    ends = {
+        f"{name}_{end}": getattr(task.estimates[name], end)
+        for name in (*_INTERVALS, "excess_nfr")
+        if name in task.estimates
+        for end in _ENDS
+    }
+    values = {
+        name: task.estimates[name].value for name in ("excess_nfr", "floor_nfr") if name in task.estimates
+    }
+    return ends | values | {name: getattr(task.evidence, name, None) for name in _EVIDENCE}
 
 
 def _cell(value: Any) -> Any:

@@ -32,12 +32,19 @@ def render(comparison: Comparison, *, with_text: bool = False) -> str:
         [f"**{escape(view.heading)}**"] if view.heading else [],
         [f"# {escape(view.title)}"],
         [f"- {side}: {escape(text)}" for side, text in view.models],
+        *([f"**{escape(text)}**"] for text in view.alarms),
         _table(view, narrow, marks=True),
+        [escape(view.suite)] if view.suite else [],
         [line for row in view.rows for line in _explained(row)],
         *([escape(text)] for text in view.legend),
         *_notes(view),
         ["## More measures"],
         _table(view, wide, marks=False),
+        [
+            f"- **{escape(row.task)}**: {escape('; '.join(row.wide_lines))}"
+            for row in view.rows
+            if row.wide_lines
+        ],
         *([escape(text)] for text in view.wide_legend),
         *_worst(view.blocks, with_text),
     ]

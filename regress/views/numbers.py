@@ -61,6 +61,15 @@ def score(value: float, *, signed: bool = False) -> str:
     return format(value, "+#.4g" if signed and value else "#.4g").rstrip(".").replace("-", "−")
 
 
+def about(value: float) -> str:
+    """A small measured or chosen number, to three digits, without zeros that say nothing.
+
+    >>> about(0.31), about(0.01), about(0.012345), about(math.nan)
+    ('0.31', '0.01', '0.0123', '–')
+    """
+    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else UNDEFINED
+
+
 def ratio(value: float) -> str:
     """A quotient of two rates.
 
@@ -83,6 +92,26 @@ def number(value: float, unit: Unit, scale: Scale) -> str:
     if unit == "difference":
         return score(value, signed=True) if scale == "unbounded" else points(value)
     return percent(value)
+
+
+def amount(change: float, scale: Scale) -> str:
+    """The size of a change with its unit, without a sign.
+
+    >>> amount(-0.024, "binary"), amount(0.024, "unbounded")
+    ('2.4 points', '0.02400')
+    """
+    return score(abs(change)) if scale == "unbounded" else f"{percent(abs(change))} points"
+
+
+def p_value(p: float) -> str:
+    """A p-value; a small one never looks like none at all.
+
+    >>> p_value(0.0352), p_value(1e-9), p_value(1.0), p_value(math.nan)
+    ('p = 0.035', 'p < 0.001', 'p = 1.000', 'p = –')
+    """
+    if not math.isfinite(p):
+        return f"p = {UNDEFINED}"
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
 
 
 def count(number: int | None) -> str:

@@ -29,7 +29,9 @@ class Row:
     marks: str
     """Which footnotes belong to it, for example `1–3, 5`; empty if none."""
     lines: tuple[str, ...]
-    """What the numbers mean in instances, a sentence each."""
+    """What the numbers mean in instances, and how sure they are, a sentence each."""
+    wide_lines: tuple[str, ...] = ()
+    """What is said of them only where there is room."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +90,14 @@ class View:
     """Who is compared with whom, and on demo items if so."""
     models: tuple[tuple[str, str], ...]
     """`old` and `new`, each with the model's name, revision and weight type."""
+    alarms: tuple[str, ...]
+    """What makes numbers of this table meaningless; to be seen before them."""
     columns: tuple[Column, ...]
     """The columns of numbers, in order."""
     rows: tuple[Row, ...]
     """One a task."""
+    suite: str
+    """Whether the new model is worse on all tasks together; empty where that was not tested."""
     legend: tuple[str, ...]
     """What the columns mean."""
     wide_legend: tuple[str, ...]

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from regress.metrics.continuous import TAU
-from regress.types import Estimate, QuadrantCounts, TaskComparison
-from regress.views.numbers import Unit, change, chosen, count, number, percent, plural
+from regress.types import QuadrantCounts, TaskComparison
+from regress.views.evidence import evidence_line, floor_line, interval_line, wide_lines
+from regress.views.measures import MEASURES, Measure, instances, value
+from regress.views.numbers import UNDEFINED, change, chosen, count, number, percent, plural
 from regress.views.records import Row
-from regress.views.sentences import notices, sentence, task_name
+from regress.views.sentences import UNDETECTED, notices, sentence, task_name
 from regress.views.settings import name
-
-
-class Measure(NamedTuple):
-    """An estimate that has a column."""
-
-    heading: str
-    """What stands above the column."""
-    estimate: str
-    """Name of the estimate."""
-    unit: Unit
-    """What it is."""
-    wide: bool = False
-    """Whether it is shown only where there is room."""
-
-
-MEASURES = (
-    Measure("old", "old", "level"),
-    Measure("new", "new", "level"),
-    Measure("Δ", "delta", "difference"),
-    Measure("NFR", "nfr", "rate"),
-    Measure("PFR", "pfr", "rate"),
-    Measure("NFR_mc", "nfr_mc", "rate"),
-    Measure("BTC", "btc", "rate", wide=True),
-    Measure("BEC", "bec", "rate", wide=True),
-    Measure("NFI", "nfi", "rate", wide=True),
-    Measure("rel. NFR", "relative_nfr", "ratio", wide=True),
-    Measure("churn", "churn", "rate", wide=True),
-    Measure("m_g", "m_g", "level", wide=True),
-    Measure("m_r", "m_r", "level", wide=True),
-)
-"""The columns after n, in order."""
 
 _POOLED_NAMES = 3
 
@@ -55,26 +24,27 @@ def row(task: TaskComparison, marks: Mapping[str, int]) -> Row:
         marks: Numbers of the footnotes, by their text.
     """
     mine = sorted({marks[text] for text in map(sentence, notices(task)) if text in marks})
-    scale = task.task.scale
-    cells = (number(value(task, one.estimate), one.unit, scale) for one in MEASURES)
-    lines = (_flips_line(task), _readable_line(task), _interval_line(task))
+    lines = (
+        _flips_line(task),
+        _readable_line(task),
+        interval_line(task),
+        evidence_line(task),
+        floor_line(task),
+    )
     return Row(
         task=task_name(task),
-        cells=(count(task.n), *cells),
+        cells=(count(task.n), *(_cell(task, one) for one in MEASURES)),
         marks=_ranges(mine),
-        lines=tuple(line for line in lines if line),
+        lines=tuple(filter(None, lines)),
+        wide_lines=tuple(filter(None, wide_lines(task))),
     )
 
 
-def value(task: TaskComparison, estimate: str) -> float:
-    """An estimate of a row; nan where it has none of that name."""
-    return task.estimates[estimate].value if estimate in task.estimates else math.nan
-
-
-def instances(task: TaskComparison, estimate: str) -> int | None:
-    """How many instances a rate of a row stands for; null where it is undefined."""
-    rate = value(task, estimate)
-    return round(rate * task.n) if math.isfinite(rate) else None
+def _cell(task: TaskComparison, one: Measure) -> str:
+    """A number; a change that may be nothing but chance bears benchstat's mark."""
+    shown = number(value(task, one.estimate), one.unit, task.task.scale)
+    undetected = task.evidence is not None and not task.evidence.detected
+    return UNDETECTED + shown if undetected and one.estimate == "delta" and shown != UNDEFINED else shown
 
 
 def _ranges(marks: Sequence[int]) -> str:
@@ -97,7 +67,8 @@ def _flips_line(task: TaskComparison) -> str:
         flips = [f"{plural(task.n, 'instance')} compared"]
     else:
         flips = _score_parts(task) if task.counts is None else _count_parts(task.counts)
-    return "; ".join([*_pool_part(task), *flips, *_side_parts(task)]) + f" ({judged})"
+    clusters = [] if task.clusters is None else [plural(task.clusters, "cluster")]
+    return "; ".join([*_pool_part(task), *flips, *clusters, *_side_parts(task)]) + f" ({judged})"
 
 
 def _pool_part(task: TaskComparison) -> list[str]:
@@ -154,26 +125,3 @@ def _readable_line(task: TaskComparison) -> str:
         if one.estimate in task.readable and not one.wide
     ]
     return f"on the {plural(n, 'instance')} readable on both sides: " + ", ".join(rates)
-
-
-def _interval_line(task: TaskComparison) -> str:
-    """The intervals, where any were made."""
-    made = [
-        (one, task.estimates[one.estimate])
-        for one in MEASURES
-        if one.estimate in task.estimates and _has_interval(task.estimates[one.estimate])
-    ]
-    if not made:
-        return ""
-    scale = task.task.scale
-    shown = (
-        f"{one.heading} {number(estimate.low, one.unit, scale)} to {number(estimate.high, one.unit, scale)}"
-        for one, estimate in made
-    )
-    levels = {estimate.confidence for _, estimate in made}
-    level = levels.pop() if len(levels) == 1 else None
-    return (f"{chosen(level)} % intervals: " if level else "intervals: ") + ", ".join(shown)
-
-
-def _has_interval(estimate: Estimate) -> bool:
-    return math.isfinite(estimate.low) and math.isfinite(estimate.high)

@@ -56,8 +56,10 @@ def render(
     view, width, ink = build(comparison), max(width, NARROWEST), _Ink(color)
     sections = [
         _heading(view, width, ink),
+        [ink.bold(line) for text in view.alarms for line in _hanging("!  ", text, width)],
         _table(view, width, wide, ink),
-        _explained(view, width),
+        wrap(view.suite, width) if view.suite else [],
+        _explained(view, width, wide),
         [ink.dim(line) for line in _legend(view, width, wide)],
         [line for note in view.footnotes for line in _hanging(f"{note.mark or '·':>3}  ", note.text, width)],
         *(_worst(block, width, ink) for block in view.blocks),
@@ -86,14 +88,14 @@ def _table(view: View, width: int, wide: bool, ink: _Ink) -> list[str]:
     return [ink.bold(head), ink.dim("─" * max(map(cell_len, (head, *body)))), *body]
 
 
-def _explained(view: View, width: int) -> list[str]:
+def _explained(view: View, width: int, wide: bool) -> list[str]:
     """What each row means in instances, the name of its task hanging out to the left."""
     name_width = min(_LONGEST_NAME, max(cell_len(row.task) for row in view.rows)) if view.rows else 0
-    return [line for row in view.rows for line in _explained_row(row, name_width, width)]
+    return [line for row in view.rows for line in _explained_row(row, name_width, width, wide)]
 
 
-def _explained_row(row: Row, name_width: int, width: int) -> Iterator[str]:
-    for i, text in enumerate(row.lines):
+def _explained_row(row: Row, name_width: int, width: int, wide: bool) -> Iterator[str]:
+    for i, text in enumerate((*row.lines, *(row.wide_lines if wide else ()))):
         yield from _hanging(pad(row.task if i == 0 else "", name_width) + "  ", text, width)
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from regress.types import Comparison, Flip, TaskComparison
+from regress.views.evidence import alarms, suite_line
+from regress.views.measures import MEASURES, instances
+from regress.views.notices import ENGINE_AT_FAULT
 from regress.views.numbers import UNDEFINED, count, number, plural
 from regress.views.records import Block, Column, FlipText, Footnote, Row, Side, View
-from regress.views.rows import MEASURES, instances, row
+from regress.views.rows import row
 from regress.views.sentences import WIDE_LEGEND, legend, notices, sentence, settings_heading, task_name, title
 from regress.views.settings import model, name
 from regress.views.untrusted import head, tail
@@ -32,8 +35,10 @@ def build(comparison: Comparison) -> View:
         heading=settings_heading(comparison.settings_compared),
         title=title(comparison),
         models=(("old", model(comparison.old)), ("new", model(comparison.new))),
+        alarms=tuple(alarms(comparison)),
         columns=columns,
         rows=rows,
+        suite=suite_line(comparison.suite),
         legend=legend(comparison.tasks, undefined=_undefined(columns, rows)),
         wide_legend=WIDE_LEGEND,
         footnotes=(
@@ -46,7 +51,8 @@ def build(comparison: Comparison) -> View:
 
 def _marks(tasks: Iterable[TaskComparison], general: Mapping[str, None]) -> dict[str, int]:
     """Numbers of the footnotes that belong to rows, by their text, so that each is said once."""
-    texts = dict.fromkeys(sentence(notice) for task in tasks for notice in notices(task))
+    rest = (notice for task in tasks for notice in notices(task) if notice.code != ENGINE_AT_FAULT)
+    texts = dict.fromkeys(map(sentence, rest))
     return {text: mark for mark, text in enumerate((text for text in texts if text not in general), 1)}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from regress.types import (
     Comparison,
     Difference,
     Estimate,
+    Evidence,
     Flip,
     ModelSpec,
     Notice,
+    PaddingCheck,
     QuadrantCounts,
     SideCounts,
+    SuiteEvidence,
     TaskComparison,
     TaskSpec,
 )
@@ -228,6 +232,93 @@ def full() -> Comparison:
         new=DEMO_NEW,
         tasks=(gsm8k(), piqa(), samsum(), pooled()),
         warnings=(Notice(code="demo-items"),),
+    )
+
+
+def known(values: dict[str, Estimate], **ends: tuple[float, float]) -> dict[str, Estimate]:
+    """`values` with 95 % intervals where `ends` has them."""
+    methods = {"delta": "tango", "excess_nfr": "bca"}
+    return {
+        name: replace(
+            one, low=ends[name][0], high=ends[name][1], confidence=0.95, method=methods.get(name, "wilson")
+        )
+        if name in ends
+        else one
+        for name, one in values.items()
+    }
+
+
+def evidence_of(
+    p: float, holm: float, worse: float, *, detected: bool, mde: float, test: str = "mcnemar"
+) -> Any:
+    return Evidence(
+        test=test,
+        p_worse=worse,
+        p_differs=p,
+        p_differs_holm=holm,
+        detected=detected,
+        mde=mde,
+        power=0.8,
+    )
+
+
+def noisy_gsm8k() -> TaskComparison:
+    """A loss that is real, over a noise floor, by an engine that pads wrongly."""
+    task = binary("gsm8k", quadrants(680, 86, 20, 470, 63), kind="generation", data="hub:x@1")
+    values = known(
+        task.estimates, delta=(-0.0652, -0.0352), nfr=(0.0531, 0.0797), pfr=(0.0098, 0.0233), old=(0.55, 0.61)
+    )
+    floor = estimates(
+        1319,
+        floor_nfr=0.0065,
+        floor_rerun=0.005,
+        floor_batch=0.008,
+        excess_nfr=0.0587,
+        robust_nfr=0.0591,
+        robust_pfr=0.01,
+        coin_tosses=0.0114,
+        self_nfr=0.0071,
+        half_loss=0.025,
+        half_distance=0.033,
+    )
+    return replace(
+        task,
+        estimates={**values, **known(floor, excess_nfr=(0.044, 0.0735))},
+        evidence=evidence_of(3e-10, 6e-10, 1e-10, detected=True, mde=0.0218),
+        padding=PaddingCheck(n=400, batch_size=16, largest=0.31, threshold=0.01),
+        warnings=(
+            Notice(code="engine-padding", data={"batch_size": 16, "largest": 0.31, "threshold": 0.01}),
+            Notice(code="floor-conditional", data={"runs": 2}),
+        ),
+    )
+
+
+def calm_piqa() -> TaskComparison:
+    """Too few flips to say anything."""
+    task = binary("piqa", quadrants(1400, 31, 38, 369, 0), data="hub:x@1")
+    values = known(task.estimates, delta=(-0.0051, 0.0129), nfr=(0.0119, 0.0238), pfr=(0.0151, 0.0282))
+    return replace(
+        task,
+        estimates=values,
+        clusters=919,
+        evidence=evidence_of(0.4701, 0.4701, 0.8341, detected=False, mde=0.0127, test="mcnemar-clustered"),
+        warnings=(
+            Notice(code="undetected", data={"mde": 0.0127, "power": 0.8, "scale": "binary"}),
+            Notice(code="clustered", data={"clusters": 919}),
+        ),
+    )
+
+
+@pytest.fixture
+def judged() -> Comparison:
+    """A real loss and a difference that may be chance, with intervals, tests and a noise floor."""
+    return Comparison(
+        old=replace(DEMO_OLD, name="llama1"),
+        new=replace(DEMO_NEW, name="llama2"),
+        tasks=tuple(
+            replace(row, task=replace(row.task, data="hub:x@1")) for row in (noisy_gsm8k(), calm_piqa())
+        ),
+        suite=SuiteEvidence(tasks=("gsm8k", "piqa"), pooled=2.1e-6, max_z=0.0, fisher=1e-9),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from regress.types import Comparison, Notice
 from regress.views.export import CSV_COLUMNS, document, to_csv, to_json
 
-NAMES = ("full", "settings", "unknowns", "hostile")
+NAMES = ("full", "judged", "settings", "unknowns", "hostile")
 
 
 def read(text: str) -> Any:
@@ -106,3 +106,22 @@ def test_a_spreadsheet_finds_no_formula(hostile: Comparison) -> None:
 
 def test_a_negative_number_stays_a_number(unknowns: Comparison) -> None:
     assert float(rows(unknowns)[1]["old"]) == -12.3456
+
+
+def test_what_is_more_than_chance_is_in_both_files(judged: Comparison) -> None:
+    whole = document(judged)
+    gsm8k, piqa = whole["tasks"]
+    assert whole["suite"]["tasks"] == ["gsm8k", "piqa"]
+    assert gsm8k["padding"]["sound"] is False
+    assert (piqa["evidence"]["detected"], piqa["clusters"], piqa["padding"]) == (False, 919, None)
+    first, second = rows(judged)
+    assert (first["delta_low"], first["excess_nfr_high"], first["floor_nfr"]) == (
+        "-0.0652",
+        "0.0735",
+        "0.0065",
+    )
+    assert (second["detected"], second["mde"], second["excess_nfr"]) == ("false", "0.0127", "")
+
+
+def test_columns_that_were_there_stay_where_they_were() -> None:
+    assert CSV_COLUMNS.index("notices") + 1 == CSV_COLUMNS.index("delta_low")

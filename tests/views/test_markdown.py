@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from regress.types import Comparison
 from regress.views.markdown import escape, render
 
-NAMES = ("full", "settings", "unknowns", "hostile")
+NAMES = ("full", "judged", "settings", "unknowns", "hostile")
 
 
 def html(text: str) -> str:

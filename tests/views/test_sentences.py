@@ -2,7 +2,8 @@ import math
 from typing import Any
 
 from regress.types import Notice
-from regress.views.sentences import _SENTENCES, sentence
+from regress.views.notices import WORDS
+from regress.views.sentences import sentence
 
 NOTICES: dict[str, dict[str, Any]] = {
     "setting-differs": {"field": "engine.name", "old": "hf", "new": "vllm"},
@@ -22,12 +23,26 @@ NOTICES: dict[str, dict[str, Any]] = {
     "repeats": {"repeats": 3},
     "pool-skipped": {"group": "mmlu", "reason": "its tasks are judged on different scales"},
     "pool-partial": {"group": "mmlu", "missing": ["mmlu_anatomy", "mmlu_law"]},
+    "undetected": {"mde": 0.0244, "power": 0.8, "scale": "binary", "unit": "points"},
+    "few-discordant": {"discordant": 4, "minimum": 10},
+    "ties": {"share": 0.62},
+    "constant-answers": {"side": "new", "answer": "A", "share": 0.97},
+    "clustered": {"clusters": 919},
+    "few-clusters": {"clusters": 12, "minimum": 30},
+    "epsilon": {"epsilon": 0.0312, "capped": True},
+    "floor-conditional": {"runs": 2},
+    "engine-padding": {"largest": 0.31, "threshold": 0.01, "batch_size": 16},
+    "interval-rough": {"estimate": "nfr"},
+    "few-differences": {"nonzero": 7, "minimum": 20},
+    "no-floor-kinds": {"missing": ["order"]},
+    "significant-drop": {},
+    "listed-not-right": {"ids": ["a", "b"]},
 }
 
 
 def test_every_notice_has_a_sentence(golden: Any) -> None:
     sentences = [f"{code}: {sentence(Notice(code=code, data=data))}" for code, data in NOTICES.items()]
-    assert set(NOTICES) == set(_SENTENCES)
+    assert set(NOTICES) == set(WORDS)
     golden("notices.txt", "\n".join(sentences) + "\n")
 
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from regress.types import Comparison
 from regress.views.terminal import render
 
-NAMES = ("full", "settings", "unknowns", "hostile")
+NAMES = ("full", "judged", "settings", "unknowns", "hostile")
 WHERE = "reports/demo-v1..demo-v2"
 
 

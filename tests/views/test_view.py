@@ -1,6 +1,7 @@
+import math
 from dataclasses import replace
 
-from regress.types import Comparison, Estimate, Flip, Notice
+from regress.types import Comparison, Estimate, Flip, Notice, PaddingCheck, SuiteEvidence
 from regress.views.view import build
 
 
@@ -67,6 +68,76 @@ def test_intervals_are_shown_once_there_are_any(full: Comparison) -> None:
     task = replace(full.tasks[1], estimates={**full.tasks[1].estimates, "nfr": nfr, "delta": delta})
     shown = explained(replace(full, tasks=(task,)), "piqa")
     assert "95 % intervals: Δ −2.0 to +10.4, NFR 4.3 to 9.4" in shown
+
+
+def test_a_change_that_may_be_chance_is_marked_with_what_could_have_been_missed(judged: Comparison) -> None:
+    view = build(judged)
+    delta = [column.heading for column in view.columns].index("Δ")
+    assert [row.cells[delta] for row in view.rows] == ["−5.0", "~+0.4"]
+    assert any(text.startswith("~: no difference detected") for text in view.legend)
+    assert "~ no difference was detected; a true change of 1.3 points would have been" in " ".join(
+        note.text for note in view.footnotes
+    )
+
+
+def test_nothing_is_marked_where_nothing_was_tested(full: Comparison) -> None:
+    view = build(full)
+    assert not any("~" in cell for row in view.rows for cell in row.cells)
+    assert not any("~" in text for text in view.legend)
+
+
+def test_an_undefined_change_bears_no_mark(judged: Comparison) -> None:
+    row = judged.tasks[1]
+    undefined = {**row.estimates, "delta": Estimate(value=math.nan, n=0)}
+    (shown,) = build(replace(judged, tasks=(replace(row, estimates=undefined),))).rows
+    assert "–" in shown.cells
+    assert "~–" not in shown.cells
+
+
+def test_holm_is_said_only_where_it_changes_something(judged: Comparison) -> None:
+    assert "(Holm) p < 0.001" in explained(judged, "gsm8k")
+    assert "Holm" not in explained(judged, "piqa")
+
+
+def test_one_sided_tests_and_further_intervals_need_room(judged: Comparison) -> None:
+    (gsm8k, _) = build(judged).rows
+    assert not any("one-sided" in line for line in gsm8k.lines)
+    assert any("one-sided for worse" in line for line in gsm8k.wide_lines)
+    assert any("old 55.0 to 61.0" in line for line in gsm8k.wide_lines)
+
+
+def test_the_floor_is_said_by_kind_with_what_exceeds_it(judged: Comparison) -> None:
+    assert (
+        "noise floor NFR 0.7 (rerun 0.5, batch 0.8): excess NFR 5.9 (4.4 to 7.3); "
+        "8 of the 86 lost are coin tosses, robust NFR 5.9"
+    ) in explained(judged, "gsm8k")
+    assert "noise floor" not in explained(judged, "piqa")
+
+
+def test_an_excess_below_nothing_is_shown_as_it_is(judged: Comparison) -> None:
+    row = judged.tasks[0]
+    less = Estimate(value=-0.004, n=1319, low=-0.01, high=0.002, confidence=0.95, method="bca")
+    rows = (replace(row, estimates={**row.estimates, "excess_nfr": less}),)
+    assert "excess NFR −0.4 (−1.0 to 0.2)" in explained(replace(judged, tasks=rows), "gsm8k")
+
+
+def test_a_broken_engine_is_said_before_any_number_and_once(judged: Comparison) -> None:
+    view = build(judged)
+    (alarm,) = view.alarms
+    assert alarm.startswith("gsm8k: The engine, not the model, is at fault.")
+    assert not any("at fault" in note.text for note in view.footnotes)
+    silent = replace(judged, tasks=(replace(judged.tasks[0], warnings=()),))
+    assert build(silent).alarms == view.alarms
+    sound = PaddingCheck(n=400, batch_size=16, largest=1e-4, threshold=0.01)
+    mended = replace(judged, tasks=(replace(judged.tasks[0], warnings=(), padding=sound),))
+    assert build(mended).alarms == ()
+
+
+def test_many_tasks_of_a_suite_are_counted(judged: Comparison) -> None:
+    suite = SuiteEvidence(tasks=tuple("abcdef"), pooled=0.0352, max_z=1.0, fisher=math.nan)
+    assert build(replace(judged, suite=suite)).suite == (
+        "Worse over 6 tasks together? One-sided: pooled McNemar p = 0.035, largest z p = 1.000."
+    )
 
 
 def test_nothing_compared_is_said_and_not_counted(unknowns: Comparison) -> None:
