@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -11,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.comparison.flips import deltas, known, quadrant_codes
+from regress.comparison.flips import deltas, quadrant_codes
+from regress.comparison.judged import of_instances
 from regress.errors import UnknownName
 from regress.types import (
     QUADRANTS,
@@ -52,11 +54,13 @@ class ComparedRuns(Comparison):
         Estimates are rates in [0, 1] or, on score scales, in the unit of the score; nan where they
         are undefined or the scale does not define them. `readable.<name>` is the same estimate on the
         items readable on both sides. `<name>.low` and `<name>.high` are there once some row has an
-        interval of that estimate. Counts are null where nobody knows.
+        interval of that estimate. `p_differs`, `p_differs_holm`, `p_worse`, `mde` and `detected` say
+        whether delta is more than chance (`regress.types.Evidence`). Counts are null where nobody knows.
         """
         parts = (
             pd.DataFrame([_head(row) for row in self.tasks]),
             _estimates([row.estimates for row in self.tasks]),
+            pd.DataFrame([_evidence(row) for row in self.tasks]).astype({"detected": "boolean"}),
             pd.DataFrame([_counts(row) for row in self.tasks]).astype("Int64"),
             _estimates([row.readable for row in self.tasks]).add_prefix("readable."),
         )
@@ -120,6 +124,16 @@ def _estimates(rows: Sequence[Mapping[str, Estimate]]) -> pd.DataFrame:
     return frame.drop(columns=bare)
 
 
+def _evidence(row: TaskComparison) -> dict[str, Any]:
+    found = row.evidence
+    return {
+        **{
+            name: getattr(found, name, math.nan) for name in ("p_differs", "p_differs_holm", "p_worse", "mde")
+        },
+        "detected": None if found is None else found.detected,
+    }
+
+
 def _counts(row: TaskComparison) -> dict[str, int | None]:
     return {
         **{count.name: getattr(row.counts, count.name, None) for count in fields(QuadrantCounts)},
@@ -155,7 +169,7 @@ def _correct(correct: np.ndarray[Any, np.dtype[np.bool_]] | None, n: int) -> pa.
 
 def _texts(ids: pa.ChunkedArray, instances: pa.Table | None) -> dict[str, Any]:
     """Prompt, target and one column a tag, in the order of `ids`; null where they are not known."""
-    texts = known(ids, instances)
+    texts = of_instances(ids, instances, ["prompt", "target", "tags"])
     tags = texts["tags"].combine_chunks()
     names = sorted(filter(None, pc.unique(tags.keys).to_pylist())) if len(tags) else []
     columns = {"prompt": texts["prompt"], "target": texts["target"]}

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from regress.types import RunSpec, TaskSpec
 
@@ -88,6 +88,19 @@ def text_hash(text: str, *, digits: int = 16) -> str:
     '154e0c9c61763891'
     """
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+
+
+@overload
+def hashed(text: str) -> str: ...
+@overload
+def hashed(text: str | None) -> str | None: ...
+def hashed(text: str | None) -> str | None:
+    """What is stored in place of a text that must not be.
+
+    >>> hashed("private")
+    'sha256:715dc8493c36579a'
+    """
+    return None if text is None else f"sha256:{text_hash(text)}"
 
 
 def sequence_hash(parts: Iterable[str]) -> str:

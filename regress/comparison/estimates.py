@@ -1,4 +1,4 @@
-"""The estimates of one task, or of several pooled, from its judged columns.
+"""The estimates of one task, or of several pooled, from its judged columns, each with its interval.
 
 Estimates by scale (definitions: `regress.metrics.flips`, `regress.metrics.continuous`):
 
@@ -6,165 +6,181 @@ Estimates by scale (definitions: `regress.metrics.flips`, `regress.metrics.conti
     bounded   old new delta nfr pfr nfr_tau pfr_tau m_g m_r churn
     unbounded old new delta nfr pfr m_g m_r churn
 
-Each estimate's `n` is the number of instances it rests on: those in its denominator.
+and where the old model was rerun those of `regress.comparison.noise`. Each estimate's `n` is the number
+of instances it rests on: those in its denominator. Intervals are two-sided at 95 %:
+
+    rates           Wilson; with clusters (or repeats) Korn-Graubard
+    delta, binary   Tango's score; with clusters Miller's standard error and Student's t
+    delta, scores   paired bootstrap (BCa) where enough scores differ; with clusters as above
+    old, new scores Miller's standard error and Student's t
+    m_g, m_r, relative_nfr   bootstrap (BCa) where enough differ, whole clusters resampled
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
+from regress.comparison.judged import Judged
+from regress.comparison.noise import noise
 from regress.metrics import continuous
 from regress.metrics import flips as discrete
-from regress.types import Estimate, Pairs, QuadrantCounts, Scale, TaskSpec
+from regress.statistics import bootstrap, clustered, paired, rates
+from regress.types import Estimate, Notice
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-Rate = tuple[float, Bools | None]
-"""A value, and the rows it rests on; all of them if null."""
+
+CONFIDENCE = 0.95
+"""Confidence of every interval that is shown."""
+
+ROUGH = 5
+"""With fewer expected successes (or failures), Wilson's interval covers less than it says."""
+
+Interval = tuple[float, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """The judged columns of one task, or of several pooled: all that estimates are made from."""
+def estimates(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
+    """Every estimate that the scale defines, by name.
 
-    scale: Scale
-    """How answers are judged."""
-    answers: bool
-    """False where the task has no answers that could be told apart (`has_answers`)."""
-    repeated: bool
-    """Whether an instance may have several rows."""
-    item: npt.NDArray[np.int64]
-    """[n] number of the instance, the same for its repeats."""
-    old_correct: Bools
-    """[n] whether the old answer is right; all false unless the scale is binary."""
-    new_correct: Bools
-    """[n] the same for the new answer."""
-    same_answer: Bools
-    """[n] whether both gave the same answer."""
-    old_score: Floats
-    """[n] the old score, higher is better."""
-    new_score: Floats
-    """[n] the new score."""
-    readable: Bools
-    """[n] whether both sides could be read."""
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.item.size
-
-    @property
-    def counts(self) -> QuadrantCounts | None:
-        """Rows in each quadrant; null unless the scale is binary."""
-        if self.scale != "binary":
-            return None
-        return discrete.counts(discrete.quadrants(self.old_correct, self.new_correct, self.same_answer))
-
-    def items(self, mask: Bools | None = None) -> int:
-        """Instances with at least one row that `mask` picks."""
-        if not self.repeated:
-            return int(self.item.size if mask is None else np.count_nonzero(mask))
-        return int(np.unique(self.item if mask is None else self.item[mask]).size)
-
-    def readable_rows(self) -> Judged:
-        """Only the rows that could be read on both sides."""
-        picked: dict[str, Any] = {name: vector[self.readable] for name, vector in self._vectors().items()}
-        return replace(self, **picked)
-
-    def _vectors(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-
-    @classmethod
-    def pooled(cls, parts: Sequence[Judged]) -> Judged:
-        """The rows of several tasks of one scale, one after the other."""
-        # instances of different tasks are different instances, whatever their ids
-        starts = np.cumsum([0, *(part.item.max() + 1 for part in parts)])
-        apart = [replace(part, item=part.item + start) for part, start in zip(parts, starts, strict=False)]
-        columns = [part._vectors() for part in apart]
-        joined: dict[str, Any] = {
-            name: np.concatenate([column[name] for column in columns]) for name in columns[0]
-        }
-        answers, repeated = all(part.answers for part in parts), any(part.repeated for part in parts)
-        return replace(parts[0], answers=answers, repeated=repeated, **joined)
-
-
-def has_answers(task: TaskSpec) -> bool:
-    """Whether two wrong answers can be told apart: not where there are only likelihoods, and not where
-    the task's own code reads a text and keeps to itself what it read.
+    Args:
+        columns: The judged columns.
+        rng: Where resamples come from.
     """
-    return task.kind != "likelihood" and not (
-        task.kind == "generation" and task.scorer.get("kind") == "lm-eval"
-    )
+    made = _binary(columns, rng) if columns.scale == "binary" else _scored(columns, rng)
+    changed = ~columns.same_answer
+    made["churn"] = _rate(columns, discrete.churn(columns.same_answer), changed, defined=columns.answers)
+    return made | noise(columns, rng)
 
 
-def judged(pairs: Pairs) -> Judged:
-    """The judged columns of `pairs`."""
-    unjudged = np.zeros(pairs.n, dtype=np.bool_)
-    item = np.arange(pairs.n, dtype=np.int64)
-    if pairs.repeats > 1:
-        ids = pairs.old["instance_id"]
-        item = pc.index_in(ids, value_set=ids.unique()).to_numpy().astype(np.int64)
-    return Judged(
-        scale=pairs.old_spec.task.scale,
-        answers=has_answers(pairs.old_spec.task),
-        repeated=pairs.repeats > 1,
-        item=item,
-        old_correct=unjudged if pairs.old_correct is None else pairs.old_correct,
-        new_correct=unjudged if pairs.new_correct is None else pairs.new_correct,
-        same_answer=pairs.same_answer,
-        old_score=pairs.old_score,
-        new_score=pairs.new_score,
-        readable=pairs.old_readable & pairs.new_readable,
-    )
-
-
-def estimates(columns: Judged) -> dict[str, Estimate]:
-    """Every estimate that the scale defines, by name, without an interval."""
-    rates = _binary(columns) if columns.scale == "binary" else _scored(columns)
-    rates["churn"] = (discrete.churn(columns.same_answer) if columns.answers else math.nan, None)
-    n = columns.items()
-    return {
-        name: Estimate(value=value, n=n if mask is None else columns.items(mask))
-        for name, (value, mask) in rates.items()
-    }
-
-
-def _binary(columns: Judged) -> dict[str, Rate]:
+def _binary(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new, same = columns.old_correct, columns.new_correct, columns.same_answer
+    wrong_otherwise = ~new & ~same
     return {
-        "old": (discrete.accuracy(old), None),
-        "new": (discrete.accuracy(new), None),
-        "delta": (discrete.delta(old, new), None),
-        "nfr": (discrete.nfr(old, new), None),
-        "pfr": (discrete.pfr(old, new), None),
-        "nfr_mc": (discrete.nfr_mc(new, same) if columns.answers else math.nan, None),
-        "btc": (discrete.btc(old, new), old),
-        "bec": (discrete.bec(old, new), ~new),
-        "nfi": (discrete.nfi(old, new), ~new),
-        "relative_nfr": (discrete.relative_nfr(old, new), None),
+        "old": _rate(columns, discrete.accuracy(old), old),
+        "new": _rate(columns, discrete.accuracy(new), new),
+        "delta": _accuracy_change(columns),
+        "nfr": _rate(columns, discrete.nfr(old, new), old & ~new),
+        "pfr": _rate(columns, discrete.pfr(old, new), ~old & new),
+        "nfr_mc": _rate(columns, discrete.nfr_mc(new, same), wrong_otherwise, defined=columns.answers),
+        "btc": _rate(columns, discrete.btc(old, new), new, of=old),
+        "bec": _rate(columns, discrete.bec(old, new), ~old, of=~new),
+        "nfi": _rate(columns, discrete.nfi(old, new), old, of=~new),
+        "relative_nfr": _relative_nfr(columns, rng),
     }
 
 
-def _scored(columns: Judged) -> dict[str, Rate]:
+def _scored(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new = columns.old_score, columns.new_score
     change = continuous.change(old, new)
-    rates: dict[str, Rate] = {
-        "old": (continuous.mean_score(old), None),
-        "new": (continuous.mean_score(new), None),
-        "delta": (continuous.delta(old, new), None),
-        "nfr": (continuous.nfr(old, new), None),
-        "pfr": (continuous.pfr(old, new), None),
+    made = {
+        "old": _mean(columns, continuous.mean_score(old), old),
+        "new": _mean(columns, continuous.mean_score(new), new),
+        "delta": _score_change(columns, change, rng),
+        "nfr": _rate(columns, continuous.nfr(old, new), change < 0),
+        "pfr": _rate(columns, continuous.pfr(old, new), change > 0),
     }
     if columns.scale == "bounded":
-        rates["nfr_tau"] = (continuous.nfr(old, new, tau=continuous.TAU), None)
-        rates["pfr_tau"] = (continuous.pfr(old, new, tau=continuous.TAU), None)
-    rates["m_g"] = (continuous.m_g(old, new), change > 0)
-    rates["m_r"] = (continuous.m_r(old, new), change < 0)
-    return rates
+        tau, tie = continuous.TAU, continuous.TIE
+        made["nfr_tau"] = _rate(columns, continuous.nfr(old, new, tau=tau), change < -tau - tie)
+        made["pfr_tau"] = _rate(columns, continuous.pfr(old, new, tau=tau), change > tau + tie)
+    made["m_g"] = _mean_gain(columns, continuous.m_g(old, new), change, rng)
+    made["m_r"] = _mean_gain(columns, continuous.m_r(old, new), -change, rng)
+    return made
+
+
+# ── intervals ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rate(
+    columns: Judged, value: float, hits: Bools, *, of: Bools | None = None, defined: bool = True
+) -> Estimate:
+    """A share of instances (or of the rows `of`), with its interval."""
+    n = columns.items(of)
+    if not defined or not math.isfinite(value):
+        return Estimate(value=math.nan, n=n)
+    if columns.units is None:
+        k, whole = (int(np.count_nonzero(hits if of is None else hits & of)), n)
+        low, high = rates.wilson(k, whole, CONFIDENCE)
+        rough = min(k, whole - k) < ROUGH
+        return _estimate(value, n, (low, high), "wilson", rough=rough)
+    interval = clustered.korn_graubard(hits, columns.units, CONFIDENCE, of)
+    return _estimate(value, n, interval, "korn-graubard")
+
+
+def _accuracy_change(columns: Judged) -> Estimate:
+    value = discrete.delta(columns.old_correct, columns.new_correct)
+    if columns.n == 0:
+        return Estimate(value=value, n=0)
+    if columns.units is not None:
+        change = columns.new_correct.astype(np.float64) - columns.old_correct
+        return _mean(columns, value, change)
+    lost = int(np.count_nonzero(columns.old_correct & ~columns.new_correct))
+    gained = int(np.count_nonzero(~columns.old_correct & columns.new_correct))
+    return _estimate(value, columns.n, paired.tango_interval(lost, gained, columns.n, CONFIDENCE), "tango")
+
+
+def _mean(columns: Judged, value: float, values: Floats) -> Estimate:
+    """A mean with Miller's standard error; no interval where there is no spread to estimate."""
+    interval = clustered.mean_interval(values, columns.units, CONFIDENCE)
+    return _estimate(value, columns.items(), interval, "miller-t")
+
+
+def _score_change(columns: Judged, change: Floats, rng: np.random.Generator) -> Estimate:
+    value = continuous.delta(columns.old_score, columns.new_score)
+    if columns.units is not None:
+        return _mean(columns, value, change)
+    return _resampled(columns, value, change, lambda: bootstrap.mean(change, rng))
+
+
+def _mean_gain(columns: Judged, value: float, change: Floats, rng: np.random.Generator) -> Estimate:
+    rose, units = change > 0, columns.units
+    made = _resampled(
+        columns, value, np.where(rose, change, 0.0), lambda: bootstrap.mean_gain(change, rng, cluster=units)
+    )
+    return _of(made, columns.items(rose))
+
+
+def _relative_nfr(columns: Judged, rng: np.random.Generator) -> Estimate:
+    old, new = columns.old_correct, columns.new_correct
+    value, lost = discrete.relative_nfr(old, new), (old & ~new).astype(np.float64)
+    rows = np.column_stack([lost, old, ~new, np.ones_like(lost)])
+
+    def quotient(sums: Floats) -> Floats:
+        return np.asarray(sums[..., 0] * sums[..., 3] / (sums[..., 1] * sums[..., 2]))
+
+    return _resampled(
+        columns, value, lost, lambda: bootstrap.bootstrap(rows, quotient, rng, cluster=columns.units)
+    )
+
+
+def _resampled(
+    columns: Judged, value: float, differing: Floats, resample: Callable[[], bootstrap.Bootstrap]
+) -> Estimate:
+    """With a bootstrap interval where enough rows differ; else with a warning."""
+    n, units = columns.items(), columns.units
+    if not math.isfinite(value):
+        return Estimate(value=value, n=n)
+    if not bootstrap.admitted(differing, units):
+        nonzero = int(np.count_nonzero(differing))
+        minimum = bootstrap.MINIMUM_ITEMS if units is None else bootstrap.MINIMUM_CLUSTERS
+        few = Notice(code="few-differences", data={"nonzero": nonzero, "minimum": minimum})
+        return Estimate(value=value, n=n, warnings=(few,))
+    return _estimate(value, n, resample().interval(CONFIDENCE), "bca" if units is None else "bca-clustered")
+
+
+def _estimate(value: float, n: int, interval: Interval, method: str, *, rough: bool = False) -> Estimate:
+    low, high = interval
+    if not (math.isfinite(value) and math.isfinite(low) and math.isfinite(high)) or low == high:
+        return Estimate(value=value, n=n)
+    warnings = (Notice(code="interval-rough"),) if rough else ()
+    return Estimate(
+        value=value, n=n, low=low, high=high, confidence=CONFIDENCE, method=method, warnings=warnings
+    )
+
+
+def _of(made: Estimate, n: int) -> Estimate:
+    return Estimate(**{**vars(made), "n": n})

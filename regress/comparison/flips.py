@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from regress.comparison.judged import of_instances
 from regress.metrics import continuous
 from regress.metrics import flips as discrete
-from regress.schema import INSTANCE
 from regress.types import QUADRANTS, Flip, Pairs
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +72,7 @@ def flips(pairs: Pairs, instances: pa.Table | None = None, *, rows: Rows | None 
     columns = ["answer", "output"]
     old, new = (side.select(columns).take(pa.array(rows)).to_pylist() for side in (pairs.old, pairs.new))
     keys = pairs.old.select(["instance_id", "index"]).take(pa.array(rows))
-    texts = known(keys["instance_id"], instances).select(["prompt", "target"]).to_pylist()
+    texts = of_instances(keys["instance_id"], instances, ["prompt", "target"]).to_pylist()
     for row, key, before, after, text in zip(rows, keys.to_pylist(), old, new, texts, strict=True):
         yield Flip(
             **key,
@@ -85,10 +84,3 @@ def flips(pairs: Pairs, instances: pa.Table | None = None, *, rows: Rows | None 
             old_output=before["output"],
             new_output=after["output"],
         )
-
-
-def known(ids: pa.ChunkedArray, instances: pa.Table | None) -> pa.Table:
-    """What is known of these instances, in the order of `ids`: prompt, target and tags, else null."""
-    instances = INSTANCE.empty_table() if instances is None else instances
-    found = pc.index_in(ids, value_set=instances["instance_id"])
-    return instances.select(["prompt", "target", "tags"]).take(found)

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
-from regress.comparison.estimates import has_answers
+from regress.comparison.judged import has_answers
 from regress.comparison.sides import count
 from regress.identity import plain
 from regress.types import Notice, Pairs, SideCounts, TaskSpec
 
 MINIMUM_ITEMS = 300
 """Below this many instances, intervals cover less than they promise."""
+
+CONSTANT, ENOUGH_FOR_CONSTANT = 0.95, 20
+"""Share of equal answers, of so many at least, from which a model answers the same whatever is asked."""
 
 _REDUCED = "max_gen_toks_reduced"
 _BEFORE_THE_PROMPT = {"model.tokenizer", "model.chat_template", "model.system"}
@@ -43,6 +46,7 @@ def from_pairs(pairs: Pairs, old: SideCounts, new: SideCounts) -> Iterator[Notic
     yield from _about_length(pairs, old, new)
     yield from _about_task(pairs.old_spec.task)
     yield from _about_items(pairs)
+    yield from _constant_answers(pairs)
     if _same_run(pairs):
         yield Notice(code="same-run")
     if n_different := _shown_differently(pairs):
@@ -78,6 +82,16 @@ def _about_items(pairs: Pairs) -> Iterator[Notice]:
         yield Notice(code="demo-items")
     if pairs.repeats > 1:
         yield Notice(code="repeats", data={"repeats": pairs.repeats})
+
+
+def _constant_answers(pairs: Pairs) -> Iterator[Notice]:
+    """Sides that answer nearly everything alike: right or wrong is then a matter of the items alone."""
+    for side, table in (("old", pairs.old), ("new", pairs.new)):
+        counts = pc.value_counts(table["answer"].drop_null()).field("counts").to_numpy(zero_copy_only=False)
+        if counts.sum() >= ENOUGH_FOR_CONSTANT and counts.max() >= CONSTANT * counts.sum():
+            yield Notice(
+                code="constant-answers", data={"side": side, "share": float(counts.max() / counts.sum())}
+            )
 
 
 def _same_run(pairs: Pairs) -> bool:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from regress.comparison.estimates import Judged, judged
-from regress.comparison.rows import row
+from regress.comparison.judged import Judged
+from regress.comparison.rows import SEED, row
 from regress.comparison.sides import added
-from regress.types import Notice, Pairs, TaskComparison, TaskSpec
+from regress.types import Notice, TaskComparison, TaskSpec
 
 
 def pool(
-    group: str, members: Sequence[str], pairs: Mapping[str, Pairs], rows: Mapping[str, TaskComparison]
+    group: str,
+    members: Sequence[str],
+    columns: Mapping[str, Judged],
+    rows: Mapping[str, TaskComparison],
+    *,
+    seed: int = SEED,
 ) -> TaskComparison | Notice:
     """One row over all pairs of a group's members, so that large tasks weigh more.
 
     Args:
         group: Its name.
         members: Names of the tasks it pools.
-        pairs: The aligned runs, by task name.
+        columns: Their judged columns, by task name.
         rows: Their rows, by task name.
+        seed: Seed of resampling.
 
     Returns:
         The row; or a notice, where no member was compared, or they do not share a scale or, where
@@ -33,10 +39,11 @@ def pool(
     missing = [name for name in members if name not in rows]
     pooled = row(
         _spec(group, specs),
-        Judged.pooled([judged(pairs[name]) for name in present]),
+        Judged.pooled([columns[name] for name in present]),
         added([rows[name].old_side for name in present]),
         added([rows[name].new_side for name in present]),
         [Notice(code="pool-partial", data={"group": group, "missing": missing})] if missing else [],
+        seed=seed,
     )
     return replace(pooled, members=tuple(present))
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
-from regress.comparison.estimates import Judged, estimates, judged
+from regress.comparison.estimates import estimates
+from regress.comparison.evidence import about, evidence
 from regress.comparison.flips import flips, worst_rows
+from regress.comparison.judged import Judged, judged
 from regress.comparison.notices import from_counts, from_pairs
 from regress.comparison.sides import sides
 from regress.identity import run_fingerprint
 from regress.types import Notice, Pairs, SideCounts, TaskComparison, TaskSpec
+
+SEED = 1234
+"""Seed of resampling where none is given."""
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """A stream of random numbers of its own for what bears these names, whatever else is drawn.
+
+    >>> stream(1, "piqa").integers(10) == stream(1, "piqa").integers(10)
+    True
+    """
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def summarise(
     pairs: Pairs,
     *,
     instances: pa.Table | None = None,
+    columns: Judged | None = None,
+    seed: int = SEED,
     worst: int = 3,
     old_path: str | None = None,
     new_path: str | None = None,
@@ -27,15 +45,18 @@ def summarise(
 
     Args:
         pairs: The aligned runs.
-        instances: The task's instances (`regress.schema.INSTANCE`), for prompts and targets of flips.
+        instances: The task's instances (`regress.schema.INSTANCE`), for clusters, prompts and targets.
+        columns: The judged columns of `pairs`, where they are known already.
+        seed: Seed of resampling.
         worst: How many of the worst negative flips to keep.
         old_path: Where the old run lies.
         new_path: Where the new run lies.
     """
     old_side, new_side = sides(pairs)
+    columns = judged(pairs, instances) if columns is None else columns
     notices = from_pairs(pairs, old_side, new_side)
     return replace(
-        row(pairs.old_spec.task, judged(pairs), old_side, new_side, notices),
+        row(pairs.old_spec.task, columns, old_side, new_side, notices, seed=seed),
         worst=tuple(flips(pairs, instances, rows=worst_rows(pairs, worst))),
         old_path=old_path,
         new_path=new_path,
@@ -45,7 +66,13 @@ def summarise(
 
 
 def row(
-    task: TaskSpec, columns: Judged, old_side: SideCounts, new_side: SideCounts, notices: Iterable[Notice]
+    task: TaskSpec,
+    columns: Judged,
+    old_side: SideCounts,
+    new_side: SideCounts,
+    notices: Iterable[Notice],
+    *,
+    seed: int = SEED,
 ) -> TaskComparison:
     """What judged columns say: all that an ordinary and a pooled row have in common.
 
@@ -55,14 +82,21 @@ def row(
         old_side: What went wrong on the old side.
         new_side: What went wrong on the new side.
         notices: Warnings, to stand after those that follow from the counts.
+        seed: Seed of resampling; each task draws from a stream of its own.
     """
+    rng = stream(seed, task.name)
+    made = estimates(columns, rng)
+    all_read = bool(columns.readable.all())
     return TaskComparison(
         task=task,
         n=columns.n,
-        estimates=estimates(columns),
+        estimates=made,
         counts=columns.counts,
         old_side=old_side,
         new_side=new_side,
-        readable=estimates(columns.readable_rows()),
-        warnings=(*from_counts(columns.n, columns.items(), old_side, new_side), *notices),
+        readable=made if all_read else estimates(columns.rows(columns.readable), rng),
+        warnings=(*from_counts(columns.n, columns.items(), old_side, new_side), *notices, *about(columns)),
+        evidence=evidence(columns, made, rng),
+        clusters=columns.clusters,
+        padding=columns.old_floor.padding if columns.old_floor else None,
     )

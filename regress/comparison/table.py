@@ -7,10 +7,15 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from regress.comparison.evidence import adjusted, suite
+from regress.comparison.judged import Judged, judged
 from regress.comparison.pooling import pool
-from regress.comparison.rows import summarise
+from regress.comparison.rows import SEED, stream, summarise
 from regress.errors import UsageError
-from regress.types import Comparison, Difference, Notice, Pairs, TaskComparison
+from regress.types import Comparison, Difference, NoiseFloor, Notice, Pairs, TaskComparison
+
+Floors = tuple[NoiseFloor | None, NoiseFloor | None]
+"""The old and the new model's reruns of one task; null where none are stored."""
 
 _SAID_ONCE = ("setting-differs", "demo-items")
 """Notices that, where every row bears them, are said of the whole table instead."""
@@ -23,6 +28,8 @@ def assemble(
     groups: Mapping[str, Sequence[str]] | None = None,
     worst: int = 3,
     paths: Mapping[str, tuple[str, str]] | None = None,
+    floors: Mapping[str, Floors] | None = None,
+    seed: int = SEED,
 ) -> Comparison:
     """One row a task in the order given, each group's pooled row after its members.
 
@@ -35,6 +42,8 @@ def assemble(
         groups: Task names by group name.
         worst: How many of the worst negative flips to keep for each task.
         paths: Where the old and the new run lie, by task name.
+        floors: The old and the new model's reruns, by task name.
+        seed: Seed of resampling: same seed, same digits.
 
     Raises:
         UsageError: If there is nothing to compare.
@@ -42,16 +51,26 @@ def assemble(
     if not pairs:
         raise UsageError("nothing to compare: no task was given", do="Name at least one task.")
     by_name = {one.old_spec.task.name: one for one in pairs}
+    texts = instances or {}
+    columns = columns_of(by_name, texts, floors or {})
     rows = {}
     for name, one in by_name.items():
         old_path, new_path = (paths or {}).get(name, (None, None))
-        texts = (instances or {}).get(name)
-        rows[name] = summarise(one, instances=texts, worst=worst, old_path=old_path, new_path=new_path)
+        rows[name] = summarise(
+            one,
+            instances=texts.get(name),
+            columns=columns[name],
+            seed=seed,
+            worst=worst,
+            old_path=old_path,
+            new_path=new_path,
+        )
+    rows = adjusted(rows)
     common = _common(list(rows.values()))
     table = [_without(row, common) for row in rows.values()]
     skipped = []
     for group, members in (groups or {}).items():
-        pooled = pool(group, members, by_name, rows)
+        pooled = pool(group, members, columns, rows, seed=seed)
         if isinstance(pooled, Notice):
             skipped.append(pooled)
         else:
@@ -62,7 +81,19 @@ def assemble(
         tasks=tuple(table),
         warnings=(*common, *skipped),
         settings_compared=_distinct([d for one in pairs for d in one.overridden]),
+        suite=suite(columns, stream(seed, "suite")),
     )
+
+
+def columns_of(
+    pairs: Mapping[str, Pairs], instances: Mapping[str, pa.Table], floors: Mapping[str, Floors]
+) -> dict[str, Judged]:
+    """The judged columns of every task, with what is known of its clusters and its noise."""
+    made = {}
+    for name, one in pairs.items():
+        old_floor, new_floor = floors.get(name, (None, None))
+        made[name] = judged(one, instances.get(name), old_floor=old_floor, new_floor=new_floor)
+    return made
 
 
 def _after_members(table: Sequence[TaskComparison], pooled: TaskComparison) -> int:

@@ -1,0 +1,153 @@
+"""What reruns say: how much of the flips a model would show against itself, and which are coin tosses.
+
+Estimates, only where the old model was rerun (`regress noise`):
+
+    floor_<kind>    NFR of the old model against its own reruns of one kind
+    floor_nfr       their mean over the kinds that count: rerun, batch, order
+    excess_nfr      NFR less floor_nfr, instance by instance; may be negative
+    robust_nfr, robust_pfr   flips that are no coin tosses, over all instances
+    coin_tosses     share of instances whose flip is a coin toss: its margin lies inside the noise
+    self_nfr, half_loss, half_distance   with repeats of both models:
+                    NFR - self_nfr = half the accuracy loss + half the distance in behaviour
+
+Reference: `regress.statistics.noise`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.comparison.judged import Judged
+from regress.comparison.reruns import own_flips
+from regress.metrics.continuous import TIE, change
+from regress.statistics import bootstrap
+from regress.statistics import noise as estimators
+from regress.types import VARIATIONS, Estimate, NoiseFloor, Notice, Variation
+
+Floats = npt.NDArray[np.float64]
+
+AVERAGED: tuple[Variation, ...] = ("rerun", "batch", "order")
+"""Kinds that make up the floor, where they are stored."""
+
+ENOUGH_RUNS = 3
+"""With fewer runs of the old model, an excess is conditional on those that there are."""
+
+
+def noise(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
+    """Everything that reruns (or repeats) say, by name; empty where there are none.
+
+    Args:
+        columns: The judged columns.
+        rng: Where resamples come from.
+    """
+    made = _identity(columns)
+    if columns.n and columns.old_floor and columns.old_floor.reruns and columns.scale != "unbounded":
+        made |= _floors(columns, columns.old_floor, rng) | _robust(columns, columns.old_floor)
+    return made
+
+
+def _floors(columns: Judged, floor: NoiseFloor, rng: np.random.Generator) -> dict[str, Estimate]:
+    stored = [kind for kind in VARIATIONS if kind in floor.reruns]
+    made = {f"floor_{kind}": _mean(columns, own_flips(floor, [kind])) for kind in stored}
+    counted = [kind for kind in AVERAGED if kind in stored]
+    if not counted:
+        return made
+    own = own_flips(floor, counted)
+    made["floor_nfr"] = _mean(columns, own)
+    made["excess_nfr"] = _excess(columns, _flips(columns) - own, _warnings(floor, counted), rng)
+    return made
+
+
+def _flips(columns: Judged) -> Floats:
+    if columns.scale == "binary":
+        return (columns.old_correct & ~columns.new_correct).astype(np.float64)
+    return (change(columns.old_score, columns.new_score) < -TIE).astype(np.float64)
+
+
+def _warnings(floor: NoiseFloor, counted: list[Variation]) -> tuple[Notice, ...]:
+    runs = 1 + sum(len(floor.reruns[kind].score) - 1 for kind in counted)
+    missing = [kind for kind in AVERAGED if kind not in counted]
+    made = [Notice(code="floor-conditional", data={"runs": runs})] if runs < ENOUGH_RUNS else []
+    return (*made, *([Notice(code="no-floor-kinds", data={"missing": missing})] if missing else []))
+
+
+def _mean(columns: Judged, values: Floats) -> Estimate:
+    return Estimate(value=float(values.mean()), n=columns.items())
+
+
+def _excess(
+    columns: Judged, excess: Floats, warnings: tuple[Notice, ...], rng: np.random.Generator
+) -> Estimate:
+    value, units = float(excess.mean()), columns.units
+    if not bootstrap.admitted(excess, units):
+        return Estimate(value=value, n=columns.items(), warnings=warnings)
+    low, high = bootstrap.mean(excess, rng, cluster=units).interval(0.95)
+    return Estimate(
+        value=value,
+        n=columns.items(),
+        low=low,
+        high=high,
+        confidence=0.95,
+        method="bca" if units is None else "bca-clustered",
+        warnings=warnings,
+    )
+
+
+def _robust(columns: Judged, floor: NoiseFloor) -> dict[str, Estimate]:
+    """Flips outside the noise of the margins; empty where the task has no margins."""
+    margins = [one.margin for one in floor.reruns.values()]
+    known = [margin for margin in margins if margin is not None]
+    if columns.old_margin is None or columns.new_margin is None or not known:
+        return {}
+    # every kind starts with the run itself, which is to be counted once
+    epsilon, capped = estimators.margin_noise(np.concatenate([known[0], *(more[1:] for more in known[1:])]))
+    if np.isnan(epsilon):
+        return {}
+    toss = estimators.coin_toss(columns.old_margin, columns.new_margin, epsilon)
+    lost, gained = columns.old_correct & ~columns.new_correct, ~columns.old_correct & columns.new_correct
+    n = columns.items()
+    said = Notice(code="epsilon", data={"epsilon": epsilon, "capped": capped})
+    return {
+        "robust_nfr": Estimate(value=estimators.robust_flip_rate(lost, toss), n=n, warnings=(said,)),
+        "robust_pfr": Estimate(value=estimators.robust_flip_rate(gained, toss), n=n),
+        "coin_tosses": Estimate(value=float(np.mean((lost | gained) & toss)), n=n),
+    }
+
+
+def _identity(columns: Judged) -> dict[str, Estimate]:
+    """The pieces of METRICS' identity, from repeats, else from reruns of both models."""
+    stacks = _repeats(columns) or _reruns(columns)
+    if stacks is None or columns.scale != "binary":
+        return {}
+    parts, n = estimators.repeat_identity(*stacks), columns.items()
+    return {
+        "self_nfr": Estimate(value=(parts.old_self + parts.new_self) / 2, n=n),
+        "half_loss": Estimate(value=parts.half_loss, n=n),
+        "half_distance": Estimate(value=parts.half_distance, n=n),
+    }
+
+
+Stacks = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def _repeats(columns: Judged) -> Stacks | None:
+    """[K, items] right answers of both sides; null unless every instance was answered equally often."""
+    counts = np.bincount(columns.item)
+    counts = counts[counts > 0]
+    if not columns.repeated or not counts.size or np.ptp(counts):
+        return None
+    order = np.argsort(columns.item, kind="stable")
+    old, new = (side[order].reshape(-1, counts[0]).T for side in (columns.old_correct, columns.new_correct))
+    return old, new
+
+
+def _reruns(columns: Judged) -> Stacks | None:
+    """[R, n] right answers of both models' reruns of one kind; null unless both have them."""
+    if columns.old_floor is None or columns.new_floor is None:
+        return None
+    for kind in ("seed", *AVERAGED):
+        sides = columns.old_floor.reruns.get(kind), columns.new_floor.reruns.get(kind)
+        if sides[0] and sides[1] and sides[0].correct is not None and sides[1].correct is not None:
+            return sides[0].correct, sides[1].correct
+    return None

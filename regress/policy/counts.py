@@ -1,0 +1,161 @@
+"""The rules without sampling error: enough items, few unreadable answers, ids that must stay right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from regress.errors import UnknownName, UsageError
+from regress.policy.case import Case
+from regress.types import Notice
+from regress.verdicts import Outcome, Policy, RuleResult, Terms
+
+Bools = npt.NDArray[np.bool_]
+
+
+def counted(case: Case, terms: Terms, policy: Policy) -> Iterator[RuleResult]:
+    """What came of every rule that counts instead of inferring.
+
+    Raises:
+        UnknownName: If an id that must not flip is not among the instances.
+        UsageError: If ids are listed for a task that is not judged right or wrong.
+    """
+    yield from _population(case, policy)
+    yield _enough(case, terms.minimum_n)
+    if terms.max_unreadable is not None:
+        shares = [side.unreadable / case.columns.n for side in case.sides]
+        yield _admission(case, "max_unreadable", terms.max_unreadable, shares)
+    if terms.max_truncated is not None:
+        yield _truncated(case, terms.max_truncated)
+    if terms.must_not_flip:
+        yield _must_not_flip(case, terms.must_not_flip)
+
+
+def _population(case: Case, policy: Policy) -> Iterator[RuleResult]:
+    """What the items cannot stand for; nothing where they can."""
+    n, whole = case.n, sum(task.n for task in case.tasks)
+    limits = [subset.limit for subset in case.subsets if subset.limit is not None]
+    code, data = "", {"n": n, "of": whole}
+    if policy.scope == "items":
+        if n < whole or any(subset.limit or subset.sample for subset in case.subsets):
+            code = "not-every-item"
+    elif limits:
+        code, data = "limit-not-sample", {"limit": limits[0], "n": whole}
+    if code:
+        yield RuleResult(task=case.name, rule="evidence", outcome="not gateable", code=code, n=n, data=data)
+
+
+def _enough(case: Case, minimum: int) -> RuleResult:
+    few = case.n < minimum
+    return RuleResult(
+        task=case.name,
+        rule="minimum_n",
+        outcome="not gateable" if few else "pass",
+        code="few-items" if few else "enough",
+        limit=minimum,
+        estimate=case.n,
+        n=case.n,
+        data={"n": case.n, "minimum": minimum},
+    )
+
+
+def _truncated(case: Case, limit: float) -> RuleResult:
+    if not any(task.kind == "generation" for task in case.tasks):
+        return RuleResult(
+            task=case.name,
+            rule="max_truncated",
+            outcome="not applicable",
+            code="not-a-generation",
+            limit=limit,
+            n=case.n,
+        )
+    for side, counts in zip(("old", "new"), case.sides, strict=True):
+        if counts.truncated is None:
+            return RuleResult(
+                task=case.name,
+                rule="max_truncated",
+                outcome="not gateable",
+                code="unknown",
+                limit=limit,
+                n=case.n,
+                data={"side": side},
+            )
+    shares = [(side.truncated or 0) / case.columns.n for side in case.sides]
+    return _admission(case, "max_truncated", limit, shares)
+
+
+def _admission(case: Case, rule: str, limit: float, shares: list[float]) -> RuleResult:
+    """OLD above the limit cannot be compared with; NEW above it fails."""
+    old, new = shares
+    outcome: Outcome = "pass"
+    code = "within-limit"
+    if old > limit:
+        outcome, code = "not gateable", "old-over-limit"
+    elif new > limit:
+        outcome, code = "fail", "over-limit"
+    return RuleResult(
+        task=case.name,
+        rule=rule,
+        outcome=outcome,
+        code=code,
+        limit=limit,
+        estimate=new,
+        n=case.n,
+        data={"old": old, "new": new},
+    )
+
+
+def _must_not_flip(case: Case, listed: tuple[str, ...]) -> RuleResult:
+    columns = case.columns
+    if columns.scale != "binary":
+        raise UsageError(
+            f"must_not_flip lists ids of {case.name}, whose answers are scored, not right or wrong",
+            do="List ids of tasks that are judged right or wrong.",
+        )
+    if unknown := [one for one in listed if not pc.is_in(pa.scalar(one), case.ids.unique()).as_py()]:
+        where = f"must_not_flip of {case.name} ({len(unknown)} of {len(listed)} are not among its instances)"
+        raise UnknownName("instance", unknown[0], case.ids.unique().to_pylist(), where=where)
+    lost = columns.old_correct & ~columns.new_correct
+    broken = _named(case, listed, lost & _always(case, columns.old_correct))
+    data: dict[str, Any] = {"listed": len(listed), "ids": broken, "noisy": _noisy(case, broken)}
+    never = _named(case, listed, ~columns.old_correct)
+    return RuleResult(
+        task=case.name,
+        rule="must_not_flip",
+        outcome="fail" if broken else "pass",
+        code="flipped" if broken else "kept",
+        estimate=len(broken),
+        limit=0,
+        n=len(listed),
+        data=data,
+        warnings=(Notice(code="listed-not-right", data={"ids": never}),) if never else (),
+    )
+
+
+def _always(case: Case, mask: Bools) -> Bools:
+    """Rows of instances of which every row bears the mask."""
+    short = np.unique(case.columns.item[~mask])
+    return ~np.isin(case.columns.item, short)
+
+
+def _named(case: Case, listed: tuple[str, ...], mask: Bools) -> list[str]:
+    """The listed ids with a row that bears the mask, in the order listed."""
+    found = set(case.ids.filter(pa.array(mask)).to_pylist())
+    return [one for one in listed if one in found]
+
+
+def _noisy(case: Case, ids: list[str]) -> list[str]:
+    """Those of the ids that reruns of the old model get wrong too."""
+    floor = case.columns.old_floor
+    if floor is None or not ids:
+        return []
+    wrong = np.zeros(case.columns.n, dtype=np.bool_)
+    for one in floor.reruns.values():
+        if one.correct is not None:
+            wrong |= ~one.correct.all(axis=0)
+    return _named(case, tuple(ids), wrong)

@@ -1,0 +1,175 @@
+"""The statistical rules on one case: what the items say about each harm, before multiplicity.
+
+Every blocking rule is looked at twice: on all instances, where an unreadable answer is not right, and
+on those readable on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from regress.comparison.judged import Judged
+from regress.comparison.rows import stream
+from regress.errors import UsageError
+from regress.policy import bounds, harms
+from regress.policy.bounds import Bounds
+from regress.policy.case import Case
+from regress.types import Notice, TaskSpec
+from regress.verdicts import Outcome, Policy, Rule, Terms
+
+FEWEST_CLUSTERS, FEW_CLUSTERS = 10, 30
+"""Below the first nothing can be said, below the second it is rough."""
+
+ENOUGH_RUNS = 3
+"""With fewer runs of OLD, an excess is conditional on those that there are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacle:
+    """Why a rule cannot be judged."""
+
+    outcome: Outcome
+    """`not applicable` or `not gateable`."""
+    code: str
+    """Which obstacle."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What its sentence needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the items of one case say about one rule."""
+
+    task: str
+    """The case."""
+    rule: Rule
+    """The rule."""
+    found: Bounds | Obstacle
+    """On all instances."""
+    readable: Bounds | Obstacle | None
+    """On those readable on both sides; null where that is all of them."""
+    slice: str | None = None
+    """Which part of the task; null for all of it."""
+    warnings: tuple[Notice, ...] = ()
+    """What to know before relying on it."""
+
+
+def findings(case: Case, terms: Terms, policy: Policy, seed: int) -> Iterator[Finding]:
+    """What the items say about every rule of `terms`.
+
+    Raises:
+        UsageError: If a rule is named for this very task and means nothing for it.
+    """
+    for rule in terms.rules:
+        columns = case.columns
+        if not harms.defined(rule, columns.scale, answers=columns.answers):
+            if rule.named and rule.scale is None:
+                raise _meaningless(case.tasks[0], rule, columns)
+            if rule.scale in (None, columns.scale):
+                obstacle = Obstacle(
+                    outcome="not applicable", code="not-defined", data={"scale": columns.scale}
+                )
+                yield Finding(task=case.name, rule=rule, found=obstacle, readable=None)
+            continue
+        yield finding(case, columns, rule, policy, seed)
+
+
+def finding(
+    case: Case, columns: Judged, rule: Rule, policy: Policy, seed: int, *, slice: str | None = None
+) -> Finding:
+    """What `columns`, all of a case or a slice of it, say about one rule."""
+    names = (case.name, slice or "", rule.measure)
+    all_read = bool(columns.readable.all())
+    return Finding(
+        task=case.name,
+        slice=slice,
+        rule=rule,
+        found=_bounds(case, columns, rule, policy, stream(seed, *names)),
+        readable=None
+        if all_read
+        else _bounds(case, columns.rows(columns.readable), rule, policy, stream(seed, *names, "readable")),
+        warnings=tuple(_warnings(columns, rule, policy)),
+    )
+
+
+def _meaningless(task: TaskSpec, rule: Rule, columns: Judged) -> UsageError:
+    usable = harms.usable(columns.scale, answers=columns.answers)
+    return UsageError(
+        f"the policy names {rule.measure} for {task.name}, which is judged on a {columns.scale} scale",
+        allowed=", ".join(usable),
+        do="Limit one of these there, or leave the rule to [default].",
+    )
+
+
+def _bounds(
+    case: Case, columns: Judged, rule: Rule, policy: Policy, rng: np.random.Generator
+) -> Bounds | Obstacle:
+    if columns.n == 0:
+        return Obstacle(outcome="not gateable", code="few-items", data={"n": 0, "minimum": 1})
+    if rule.measure == "max_excess_nfr" and (missing := _missing(columns, policy)):
+        floor = {"missing": missing, "model": case.old, "task": case.name}
+        return Obstacle(outcome="not gateable", code="no-floor", data=floor)
+    if policy.scope == "items":
+        return _observed(columns, rule, policy)
+    clusters = columns.clusters
+    if clusters is not None and clusters < FEWEST_CLUSTERS:
+        data = {"clusters": clusters, "minimum": FEWEST_CLUSTERS}
+        return Obstacle(outcome="not gateable", code="few-clusters", data=data)
+    found = _tested(columns, rule, policy, rng)
+    return Obstacle(outcome="not gateable", code="no-range") if found is None else found
+
+
+def _tested(columns: Judged, rule: Rule, policy: Policy, rng: np.random.Generator) -> Bounds | None:
+    values, cluster = columns.averaged(_harm(columns, rule, policy))
+    limit, confidence = rule.limit, policy.confidence
+    match rule.measure:
+        case "max_accuracy_drop":
+            return bounds.accuracy_drop(values, cluster, limit, confidence)
+        case "max_nfr" | "max_nfr_mc":
+            return bounds.rate(values, cluster, limit, confidence)
+        case "max_excess_nfr":
+            flips, _ = columns.averaged(harms.flipped(columns, rule.tau))
+            return bounds.excess_rate(values, flips, cluster, limit, confidence, rng)
+        case "max_score_drop":
+            span = 1.0 if columns.scale == "bounded" else None
+            return bounds.score_drop(values, cluster, limit, confidence, rng, span=span)
+
+
+def _observed(columns: Judged, rule: Rule, policy: Policy) -> Bounds:
+    """What is observed on these very items: there is nothing to infer, so there are no bounds."""
+    values, _ = columns.averaged(_harm(columns, rule, policy))
+    harm = float(values.mean())
+    nan = float("nan")
+    return Bounds(estimate=harm, n=values.size, high=nan, p_pass=nan, method="observed")
+
+
+def _harm(columns: Judged, rule: Rule, policy: Policy) -> harms.Floats:
+    match rule.measure:
+        case "max_accuracy_drop" | "max_score_drop":
+            return harms.drop(columns)
+        case "max_nfr":
+            return harms.flipped(columns, rule.tau)
+        case "max_nfr_mc":
+            return harms.wrong_otherwise(columns)
+        case "max_excess_nfr":
+            return harms.excess(columns, policy.noise_kinds, rule.tau)
+
+
+def _missing(columns: Judged, policy: Policy) -> Sequence[str]:
+    stored = columns.old_floor.reruns if columns.old_floor else {}
+    return [kind for kind in policy.noise_kinds if kind not in stored]
+
+
+def _warnings(columns: Judged, rule: Rule, policy: Policy) -> Iterator[Notice]:
+    clusters = columns.clusters
+    if clusters is not None and FEWEST_CLUSTERS <= clusters < FEW_CLUSTERS:
+        yield Notice(code="few-clusters", data={"clusters": clusters, "minimum": FEW_CLUSTERS})
+    if rule.measure == "max_excess_nfr" and columns.old_floor and not _missing(columns, policy):
+        # the run itself is the first of every kind
+        runs = 1 + sum(len(columns.old_floor.reruns[kind].score) - 1 for kind in policy.noise_kinds)
+        if runs < ENOUGH_RUNS:
+            yield Notice(code="floor-conditional", data={"runs": runs})
