@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from regress.types import Run as Run
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
+    from regress.workflows.noise import noise as noise
 
 _HOMES = {
     "ComparedRuns": "regress.frames",
@@ -29,8 +30,9 @@ _HOMES = {
     "Settings": "regress.config",
     "compare": "regress.workflows.compare",
     "evaluate": "regress.workflows.evaluate",
+    "noise": "regress.workflows.noise",
 }
-__all__ = ["ComparedRuns", "Comparison", "RegressError", "Run", "Settings", "compare", "evaluate"]
+__all__ = ["ComparedRuns", "Comparison", "RegressError", "Run", "Settings", "compare", "evaluate", "noise"]
 
 
 def __getattr__(name: str) -> Any:

@@ -50,6 +50,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_compare(commands)
     _add_evaluate(commands)
+    _add_noise(commands)
     _add_runs(commands)
     _add_models(commands)
     _add_tasks(commands)
@@ -165,6 +166,52 @@ def _evaluate(options: argparse.Namespace) -> int:
     else:
         for folder in folders:
             print(folder)
+    return 0
+
+
+# ── noise ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _add_noise(commands: Any) -> None:
+    parser = commands.add_parser(
+        "noise",
+        help="run one model again under changes that should not matter, and see what they flip",
+        description="Stores reruns beside the model's runs: the floor under the flips of a comparison. What "
+        "is stored is not run again. Also checks in float32 that padding changes no answer.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="alias, hub id, id@revision, folder, or base+adapter")
+    parser.add_argument(
+        "--kinds",
+        metavar="K,…",
+        help="rerun, batch, order, seed, hardware (default: the first four, seed where a task samples)",
+    )
+    parser.add_argument(
+        "--reruns", metavar="N", type=whole, help="reruns of each kind (default: rerun and seed 2, others 1)"
+    )
+    add_questions(parser)
+    add_engine(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.set_defaults(command=_noise, parser=parser)
+
+
+def _noise(options: argparse.Namespace) -> int:
+    from regress.workflows.noise import noise
+
+    with _watch() as progress:
+        found = noise(
+            options.model,
+            kinds=options.kinds,
+            reruns=options.reruns,
+            store=options.store,
+            progress=progress,
+            **settings(options),
+        )
+    if options.json:
+        _print_json(found.document())
+    else:
+        from regress.views.noise import noise_table
+
+        print(noise_table(found.document(), width=_columns()))
     return 0
 
 

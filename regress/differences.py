@@ -34,7 +34,7 @@ def _settings(run: Run) -> dict[str, Any]:
     settings |= flat("engine.settings", plain(spec.engine.settings))
     settings |= flat("task.generation", plain(task.generation))
     settings |= {f"task.{name}": getattr(task, name) for name in _TASK}
-    settings |= {"replica": spec.replica, "chunk_size": spec.chunk_size}
+    settings |= {"variation": spec.variation, "replica": spec.replica, "chunk_size": spec.chunk_size}
     for name in _RECORDED:
         settings |= flat(f"recorded.{name}", plain(run.manifest.recorded.get(name)))
     return settings

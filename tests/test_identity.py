@@ -107,6 +107,7 @@ ANOTHER = {  # another value for every field, so that a new field cannot be forg
         "engine": None,
         "subset": Subset(limit=3),
         "replica": 1,
+        "variation": "batch",
         "chunk_size": 5,
         "n": 9,
         "ids": "other ids",

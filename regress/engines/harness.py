@@ -81,11 +81,13 @@ class HarnessEngine:
         )
 
     def recorded(self) -> Mapping[str, Any]:
-        """Device, its threads, and the versions of the other libraries."""
+        """Device, which GPU that is, its threads, and the versions of the other libraries."""
         import torch
 
+        on_gpu = (self._device or "").startswith("cuda") and torch.cuda.is_available()
         return {
             "device": self._device,
+            "gpu": torch.cuda.get_device_name(self._device) if on_gpu else None,
             "threads": torch.get_num_threads(),
             "versions": {name: _version(name) for name in RECORDED_LIBRARIES},
         }

@@ -163,6 +163,8 @@ def _checkpoint_arguments(
             arguments["peft"] = str(checkpoint.adapter_folder)
     elif checkpoint.adapter_folder:
         arguments["lora_local_path"] = str(checkpoint.adapter_folder)
+    if settings.engine == "vllm":
+        arguments["seed"] = settings.seed
     return arguments | dict(settings.engine_args)
 
 
@@ -173,8 +175,9 @@ def _open_remote(name: str, settings: Settings) -> HarnessEngine:
     def load() -> Any:
         accepted = _parameters(settings.engine)
         key = "model" if "model" in accepted else "pretrained"
-        named = {key: name} if key in accepted else {}
-        return _build(settings.engine, {**named, **arguments}, name)
+        given = {key: name, "seed": settings.seed}
+        known = {option: value for option, value in given.items() if option in accepted}
+        return _build(settings.engine, {**known, **arguments}, name)
 
     return HarnessEngine(
         settings.engine,

@@ -11,6 +11,7 @@ Instances lie once per task fingerprint in `<store>/_instances/<task>@<fp12>.par
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -22,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError, UnknownName
-from regress.identity import file_hash, run_fingerprint, text_hash
+from regress.identity import file_hash, hashed, run_fingerprint, text_hash
 from regress.schema import INSTANCE, PREDICTION, instance_table
 from regress.store.lock import is_locked
 from regress.store.manifest import MANIFEST, SPEC, read_manifest, read_spec, replacing
-from regress.store.writer import PARTS, PREDICTIONS, RunWriter, hashed, tidy
+from regress.store.writer import PARTS, PREDICTIONS, RunWriter, tidy
 from regress.types import Instance, Manifest, Run, RunSpec, TaskSpec
 
 INSTANCES = "_instances"
@@ -137,6 +138,12 @@ class Store:
     def named(self, name: str) -> list[StoredRun]:
         """Runs of the model called `name`: its label, alias, id, source or revision."""
         return [run for run in self.runs() if name in _names(run)]
+
+    def finished(self, task: str) -> Iterator[tuple[Path, RunSpec]]:
+        """Folder and spec of the finished runs of a task, reruns too; what cannot be read is left out."""
+        for path in sorted(self.root.glob(f"*/{_glob_safe(_task_component(task))}@*/{MANIFEST}")):
+            with contextlib.suppress(StoreError):
+                yield path.parent, read_spec(path.parent)
 
     def remove(self, path: Path) -> None:
         """Delete a run.
@@ -335,7 +342,11 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _folder_name(task: str, fingerprint: str) -> str:
-    return f"{_component(task) or 'task'}@{fingerprint[:12]}"
+    return f"{_task_component(task)}@{fingerprint[:12]}"
+
+
+def _task_component(task: str) -> str:
+    return _component(task) or "task"
 
 
 def _glob_safe(name: str) -> str:

@@ -11,17 +11,17 @@ import contextlib
 import datetime
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, overload
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError
-from regress.identity import file_hash, run_fingerprint, text_hash
+from regress.identity import file_hash, hashed, run_fingerprint, text_hash
 from regress.schema import PREDICTION, prediction_table
 from regress.store.lock import LOCK, RunLock
 from regress.store.manifest import SPEC, read_manifest, read_spec, replacing, write_manifest, write_spec
@@ -37,16 +37,28 @@ class Chunk:
     number: int
     """Position among the run's chunks."""
     indices: tuple[int, ...]
-    """Positions in the full data set, ascending."""
+    """Positions in the full data set, in the order in which they are asked."""
 
 
-def chunks_of(indices: Sequence[int], size: int) -> list[Chunk]:
+def chunks_of(indices: Sequence[int], size: int, *, shuffle: int | None = None) -> list[Chunk]:
     """The fixed partition of a run's instances: `size` a chunk, in ascending order.
+
+    Args:
+        indices: Positions in the full data set, in any order.
+        size: Instances a chunk.
+        shuffle: Seed of another order, in which instances get other neighbours. Two chunks are then
+            the fewest, since an engine may sort what it is asked together.
 
     >>> [chunk.indices for chunk in chunks_of([0, 1, 2], 2)]
     [(0, 1), (2,)]
+    >>> [chunk.indices for chunk in chunks_of([0, 1, 2, 3], 4, shuffle=1)]
+    [(3, 0), (1, 2)]
     """
     ordered = sorted(indices)
+    if shuffle is not None:
+        # by hash: the same under every version of every library, or a run could not be resumed
+        ordered = sorted(ordered, key=lambda index: text_hash(f"{shuffle}/{index}"))
+        size = min(size, -(-len(ordered) // 2) or 1)
     return [
         Chunk(number=number, indices=tuple(ordered[start : start + size]))
         for number, start in enumerate(range(0, len(ordered), size))
@@ -64,7 +76,8 @@ class RunWriter:
 
     def __init__(self, folder: Path, spec: RunSpec, indices: Sequence[int]) -> None:
         self.folder, self.spec = folder, spec
-        self.chunks = chunks_of(indices, spec.chunk_size)
+        shuffle = spec.replica if spec.variation == "order" else None
+        self.chunks = chunks_of(indices, spec.chunk_size, shuffle=shuffle)
         self.damaged: list[Path] = []
         self._key = run_fingerprint(spec)
         (folder / PARTS).mkdir(parents=True, exist_ok=True)
@@ -153,18 +166,28 @@ class RunWriter:
         return self.folder
 
     def _merge(self, target: Path) -> int:
+        """Write all parts as one file in (index, repeat) order; return its rows."""
         rows = 0
         with pq.ParquetWriter(target, PREDICTION, compression="zstd", write_page_checksum=True) as writer:
-            for chunk in self.chunks:
-                table = self._stored(chunk)
-                if table is None:
-                    raise DamagedRun(
-                        f"a part of {self.folder} changed while the run was being finished",
-                        do="Run the same command again; what is damaged is answered again.",
-                    )
+            for table in self._in_order(map(self._kept, self.chunks)):
                 writer.write_table(table)
                 rows += table.num_rows
         return rows
+
+    def _in_order(self, tables: Iterable[pa.Table]) -> Iterable[pa.Table]:
+        """The chunks' tables one by one; where they were dealt in another order, all at once."""
+        if self.spec.variation != "order":
+            return tables
+        return [pa.concat_tables(tables).sort_by([("index", "ascending"), ("repeat", "ascending")])]
+
+    def _kept(self, chunk: Chunk) -> pa.Table:
+        table = self._stored(chunk)
+        if table is None:
+            raise DamagedRun(
+                f"a part of {self.folder} changed while the run was being finished",
+                do="Run the same command again; what is damaged is answered again.",
+            )
+        return table
 
     def _why_incomplete(self, missing: Sequence[Chunk]) -> str:
         held = [table for chunk in missing if (table := self._stored(chunk)) is not None]
@@ -197,15 +220,6 @@ def tidy(folder: Path) -> None:
         # somebody is at work there, or the disk is read-only: then it stays
         with contextlib.suppress(LockedRun, OSError), RunLock(folder):
             shutil.rmtree(folder / PARTS, ignore_errors=True)
-
-
-@overload
-def hashed(text: str) -> str: ...
-@overload
-def hashed(text: str | None) -> str | None: ...
-def hashed(text: str | None) -> str | None:
-    """What is stored in place of a text that must not be."""
-    return None if text is None else f"sha256:{text_hash(text)}"
 
 
 def _without_text(row: Prediction) -> Prediction:

@@ -73,4 +73,5 @@ def _task(row: Mapping[str, Any]) -> str:
         [f"first {row['limit']}"] if row["limit"] else [f"sample {row['sample']}"] if row["sample"] else []
     )
     marks += ["demo items"] if row["data"] == "demo" else []
+    marks += [f"{row['variation']} {row['replica']}"] if row.get("variation") else []
     return str(row["task"]) + (f" ({', '.join(marks)})" if marks else "")

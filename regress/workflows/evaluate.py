@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regress import hub
-from regress.config import Config, Settings, load_config
+from regress.config import Alias, Config, Settings, load_config
 from regress.demo import pair as demo
 from regress.engines.base import Engine
 from regress.engines.open import check_engine, open_engine
@@ -24,6 +25,7 @@ from regress.tasks.task import Task, TaskSet
 from regress.types import RunSpec, Subset
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
+from regress.workflows.replicas import Replica
 from regress.workflows.signature import signature
 
 
@@ -91,28 +93,63 @@ def evaluate_tasks(
     Raises:
         IncompleteRun: At the end, if a run stays incomplete.
     """
-    store = Store(config.store)
     aliases = known_models(config)
-    engine = open_engine(model, settings, aliases)
+    recorded = what_was_asked(model, settings, aliases, tasks)
+    with contextlib.closing(open_engine(model, settings, aliases)) as engine:
+        return answer_tasks(engine, tasks.tasks, settings, Store(config.store), recorded, progress)
+
+
+def what_was_asked(
+    model: str, settings: Settings, aliases: Mapping[str, Alias], tasks: TaskSet
+) -> dict[str, dict[str, Any]]:
+    """What the manifest of each task's run remembers of the request."""
     groups = _groups_of(tasks)
-    try:
-        finished: list[Path] = []
-        incomplete: list[IncompleteRun] = []
-        for task in tasks.tasks:
-            recorded = {
-                "asked": plain(settings),
-                "groups": groups.get(task.spec.name, []),
-                "signature": signature(model, settings, aliases, task.spec.name),
-            }
-            try:
-                finished.append(_evaluate_task(engine, task, settings, store, recorded, progress))
-            except IncompleteRun as error:
-                incomplete.append(error)
-        if incomplete:
-            raise _all_of(incomplete)
-        return finished
-    finally:
-        engine.close()
+    return {
+        task.spec.name: {
+            "asked": plain(settings),
+            "groups": groups.get(task.spec.name, []),
+            "signature": signature(model, settings, aliases, task.spec.name),
+        }
+        for task in tasks.tasks
+    }
+
+
+def answer_tasks(
+    engine: Engine,
+    tasks: Iterable[Task],
+    settings: Settings,
+    store: Store,
+    recorded: Mapping[str, Mapping[str, Any]],
+    progress: Progress,
+    replica: Replica | None = None,
+) -> list[Path]:
+    """Answer tasks with an engine, one after the other, and return the folders of the finished runs.
+
+    Args:
+        engine: What answers.
+        tasks: What is asked.
+        settings: Which items, and how they are stored.
+        store: Where to.
+        recorded: By task, what its manifest remembers beside what the engine tells.
+        progress: Called with what happens.
+        replica: Which rerun is meant, stored or not; by default the run itself, or, of a model that
+            cannot prove to be the same, the next.
+
+    Raises:
+        IncompleteRun: At the end, if a run stays incomplete.
+    """
+    finished: list[Path] = []
+    incomplete: list[IncompleteRun] = []
+    for task in tasks:
+        try:
+            finished.append(
+                _answer_task(engine, task, settings, store, recorded[task.spec.name], progress, replica)
+            )
+        except IncompleteRun as error:
+            incomplete.append(error)
+    if incomplete:
+        raise _all_of(incomplete)
+    return finished
 
 
 def _all_of(errors: Sequence[IncompleteRun]) -> IncompleteRun:
@@ -120,37 +157,41 @@ def _all_of(errors: Sequence[IncompleteRun]) -> IncompleteRun:
     return IncompleteRun("; ".join(error.what for error in errors), do=errors[0].do)
 
 
-def _evaluate_task(
+def _answer_task(
     engine: Engine,
     task: Task,
     settings: Settings,
     store: Store,
     recorded: Mapping[str, Any],
     progress: Progress,
+    replica: Replica | None,
 ) -> Path:
     label = store.label(engine.model.name)
-    spec, indices = run_spec(engine, task, settings)
-    if engine.model.fingerprint is None:
+    shown = (replica or Replica()).named(engine.model.name)
+    spec, indices = run_spec(engine, task, settings, replica)
+    if replica is None and engine.model.fingerprint is None:
         spec = store.next_replica(label, spec)
     elif stored := store.complete(label, spec):
-        progress(Reused(model=engine.model.name, task=task.spec.name, path=str(stored)))
+        progress(Reused(model=shown, task=task.spec.name, path=str(stored)))
         return stored
     store.write_instances(task.spec, task.instances, text=settings.text)
     with store.writer(label, spec, indices) as writer:
         began = time.monotonic()
-        _answer(writer, engine, task, settings, progress)
+        _answer(writer, engine, task, settings, shown, progress)
         folder = writer.finish(
             {**recorded, **engine.recorded(), "seconds": round(time.monotonic() - began, 3)}
         )
-    progress(Finished(model=engine.model.name, task=task.spec.name, path=str(folder)))
+    progress(Finished(model=shown, task=task.spec.name, path=str(folder)))
     return folder
 
 
-def _answer(writer: RunWriter, engine: Engine, task: Task, settings: Settings, progress: Progress) -> None:
+def _answer(
+    writer: RunWriter, engine: Engine, task: Task, settings: Settings, model: str, progress: Progress
+) -> None:
     todo = writer.todo()
     for part in writer.damaged:
         progress(Remark(text=f"{part} could not be read; its instances are answered again"))
-    model, name, total = engine.model.name, task.spec.name, writer.spec.n
+    name, total = task.spec.name, writer.spec.n
     done = total - sum(len(chunk.indices) for chunk in todo)
     progress(Started(model=model, task=name, done=done, total=total))
     for chunk in todo:
@@ -164,8 +205,10 @@ def _answer(writer: RunWriter, engine: Engine, task: Task, settings: Settings, p
         progress(Advanced(model=model, task=name, done=done, total=total))
 
 
-def run_spec(engine: Engine, task: Task, settings: Settings) -> tuple[RunSpec, list[int]]:
-    """The key of the run of `task` by `engine`, and the positions it answers."""
+def run_spec(
+    engine: Engine, task: Task, settings: Settings, replica: Replica | None = None
+) -> tuple[RunSpec, list[int]]:
+    """The key of the run of `task` by `engine` (or of a rerun), and the positions it answers."""
     subset, indices = choose(len(task.instances), settings)
     spec = RunSpec(
         model=engine.model,
@@ -177,7 +220,7 @@ def run_spec(engine: Engine, task: Task, settings: Settings) -> tuple[RunSpec, l
         ids=sequence_hash(task.instances[index].id for index in indices),
         text=settings.text,
     )
-    return spec, indices
+    return (replica or Replica()).of(spec), indices
 
 
 def choose(n: int, settings: Settings) -> tuple[Subset, list[int]]:

@@ -84,6 +84,8 @@ def _run(run: StoredRun) -> dict[str, Any]:
         "limit": subset.limit,
         "sample": subset.sample,
         "data": run.spec.task.data,
+        "variation": run.spec.variation,
+        "replica": run.spec.replica,
         "bytes": run.bytes,
         "finished": finished,
         "path": str(run.path),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,14 @@ def by_path(name: str, settings: Settings, *, tasks_given: bool) -> Runs | None:
     inside = sorted(path.parent for path in folder.glob(f"*@*/{SPEC}")) if folder.is_dir() else []
     if not inside:
         return None
-    return _finished([describe(path) for path in inside], settings, tasks_given=tasks_given, where=name)
+    runs = _ordinary(describe(path) for path in inside)
+    return _finished(runs, settings, tasks_given=tasks_given, where=name)
 
 
 def by_signature(name: str, settings: Settings, store: Store, aliases: Mapping[str, Alias]) -> Runs | None:
     """Finished runs of every task asked for, proven to be about the same bytes; null if any is missing."""
     found: Runs = {}
-    candidates = [run for run in store.named(name) if run.manifest]
+    candidates = [run for run in _ordinary(store.named(name)) if run.manifest]
     for task in settings.tasks:
         wanted = signature(name, settings, aliases, task)
         for run in candidates:
@@ -57,8 +58,14 @@ def by_name(name: str, settings: Settings, store: Store, given: Collection[str])
     Raises:
         UsageError: If several runs of one task fit.
     """
-    fitting = [run for run in store.named(name) if run.manifest and _asked_so(run, settings, given)]
+    named = _ordinary(store.named(name))
+    fitting = [run for run in named if run.manifest and _asked_so(run, settings, given)]
     return _finished(fitting, settings, tasks_given="tasks" in given, where=name) if fitting else None
+
+
+def _ordinary(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """Without the reruns that measure noise: those are meant only where they are named by path."""
+    return [run for run in runs if run.spec.variation is None]
 
 
 def _asked_so(run: StoredRun, settings: Settings, given: Collection[str]) -> bool:
