@@ -5,6 +5,8 @@
     mine = "./checkpoints/mine"
     [defaults]                        # any field of `Settings`
     tasks = ["gsm8k", "piqa"]
+    [gate]                            # what a release is held to (`regress.policy.parse`)
+    preset = "strict"
 
 The nearest `regress.toml`, or `pyproject.toml` with a `[tool.regress]` table, upwards from the
 current directory counts; paths in it are relative to it.
@@ -25,7 +27,8 @@ from typing import Any
 from regress.errors import UnknownName, UsageError
 
 DEFAULT_TASKS = ("gsm8k", "samsum", "piqa", "hellaswag")
-CONFIG_NAME, STORE_VARIABLE, DEFAULT_STORE = "regress.toml", "REGRESS_STORE", "reports/runs"
+CONFIG_NAME, PROJECT_NAME = "regress.toml", "pyproject.toml"
+STORE_VARIABLE, DEFAULT_STORE = "REGRESS_STORE", "reports/runs"
 
 _LEAST = {"limit": 1, "sample": 1, "batch_size": 1, "max_gen_toks": 1, "chunk_size": 1}
 _LEAST |= {"num_fewshot": 0, "seed": 0}
@@ -130,6 +133,8 @@ class Config:
     """Fields of `Settings` that the user presets."""
     path: Path | None = None
     """The file it was read from; null if there was none."""
+    gate: Mapping[str, Any] | None = None
+    """What the file says about the gate, as it stands there; null if nothing."""
 
     def settings(self, **given: Any) -> Settings:
         """Settings with the user's defaults under what was given; null means not given.
@@ -165,7 +170,7 @@ def load_config(*, store: str | Path | None = None, start: Path | None = None) -
         UnknownName: If it holds a key that regress does not know.
     """
     path = _find(start or Path.cwd())
-    table = _read(path) if path else {}
+    table = read_toml(path) if path else {}
     _check_keys(table, {"store", "aliases", "defaults", "gate"}, str(path))
     base = path.parent if path else Path()
     aliases = dict(_aliases(_shipped_aliases(), Path(__file__).parent))
@@ -176,26 +181,32 @@ def load_config(*, store: str | Path | None = None, start: Path | None = None) -
         raise UsageError(f"{path}: store is {own!r}", allowed="a path, as text")
     chosen = store or os.environ.get(STORE_VARIABLE)
     folder = Path(chosen).expanduser() if chosen else base / Path(own).expanduser()
-    return Config(store=folder, aliases=aliases, defaults=defaults, path=path)
+    gate = _table(table, "gate", path) if "gate" in table else None
+    return Config(store=folder, aliases=aliases, defaults=defaults, path=path, gate=gate)
 
 
 def _find(start: Path) -> Path | None:
     for folder in (start.resolve(), *start.resolve().parents):
         if (own := folder / CONFIG_NAME).is_file():
             return own
-        if (shared := folder / "pyproject.toml").is_file() and _read(shared):
+        if (shared := folder / PROJECT_NAME).is_file() and read_toml(shared):
             return shared
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says to regress: all of it, or of a `pyproject.toml` its `[tool.regress]`.
+
+    Raises:
+        UsageError: If it is not TOML.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if path.name != CONFIG_NAME:
+        if path.name == PROJECT_NAME:
             return {}  # somebody else's broken pyproject.toml is not ours to judge
         raise UsageError(f"{path} is not valid TOML ({error})", do="Mend it or remove it.") from None
-    if path.name == CONFIG_NAME:
+    if path.name != PROJECT_NAME:
         return document
     tools = document.get("tool")
     return _table(tools, "regress", path) if isinstance(tools, dict) else {}

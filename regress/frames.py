@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from regress.comparison.flips import deltas, quadrant_codes
 from regress.comparison.judged import of_instances
+from regress.comparison.table import Floors
 from regress.errors import UnknownName
 from regress.types import (
     QUADRANTS,
@@ -36,6 +37,8 @@ class ComparedRuns(Comparison):
     """The aligned runs, by task name."""
     instances: Mapping[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
     """The tasks' instances (`regress.schema.INSTANCE`), by task name, where they are known."""
+    floors: Mapping[str, Floors] = field(default_factory=dict, repr=False, compare=False)
+    """The old and the new model's stored reruns, by task name."""
 
     @classmethod
     def of(
@@ -43,10 +46,11 @@ class ComparedRuns(Comparison):
         comparison: Comparison,
         pairs: Mapping[str, Pairs],
         instances: Mapping[str, pa.Table] | None = None,
+        floors: Mapping[str, Floors] | None = None,
     ) -> Self:
-        """`comparison` with the pairs and instances it was made from."""
+        """`comparison` with the pairs, instances and reruns it was made from."""
         made = {one.name: getattr(comparison, one.name) for one in fields(Comparison)}
-        return cls(**made, pairs=pairs, instances=instances or {})
+        return cls(**made, pairs=pairs, instances=instances or {}, floors=floors or {})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a task: its estimates, quadrant counts and what went wrong on either side.

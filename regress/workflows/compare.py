@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regress.comparison.table import assemble
+from regress.comparison.rows import SEED
+from regress.comparison.table import Floors, assemble
 from regress.config import Config, Settings, load_config
 from regress.errors import HubError, MissingExtra, NotComparable, RegressError, UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
 from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
+from regress.types import Pairs
 from regress.workflows import stored
+from regress.workflows.floors import noise_floors
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Progress, Remark, Reused, silent
 
@@ -32,6 +35,7 @@ def compare(
     old_settings: Mapping[str, Any] | None = None,
     new_settings: Mapping[str, Any] | None = None,
     worst: int = 3,
+    resampling_seed: int = SEED,
     progress: Progress = silent,
     **settings: Any,
 ) -> ComparedRuns:
@@ -49,6 +53,7 @@ def compare(
         old_settings: Settings of the old side only, over `settings`.
         new_settings: Settings of the new side only.
         worst: How many of the worst flips to keep for each task.
+        resampling_seed: Seed of bootstrap and permutation: same seed, same digits.
         progress: Called with what happens.
         **settings: Fields of `regress.config.Settings`, for both sides.
 
@@ -77,7 +82,9 @@ def compare(
     runs, groups = _evaluated(sides, asked, found, progress)
     for side, each in zip(sides, runs, strict=True):
         groups |= stored.groups_of(each, side.settings(models).tasks if side.tasks_given else None)
-    return compare_runs(runs[0], runs[1], groups=groups, allow=allow, worst=worst)
+    return compare_runs(
+        runs[0], runs[1], groups=groups, allow=allow, worst=worst, resampling_seed=resampling_seed
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +200,7 @@ def compare_runs(
     groups: Mapping[str, Sequence[str]] | None = None,
     allow: Collection[str] = (),
     worst: int = 3,
+    resampling_seed: int = SEED,
 ) -> ComparedRuns:
     """Pair stored runs by task, and say what changed; needs no weights.
 
@@ -219,5 +227,21 @@ def compare_runs(
             table = read_instances(new_run)
         if table is not None:
             instances[task] = table
-    comparison = assemble(list(pairs.values()), instances=instances, groups=groups, worst=worst, paths=paths)
-    return ComparedRuns.of(comparison, pairs, instances)
+    floors = _floors(old, new, pairs)
+    comparison = assemble(
+        list(pairs.values()),
+        instances=instances,
+        groups=groups,
+        worst=worst,
+        paths=paths,
+        floors=floors,
+        seed=resampling_seed,
+    )
+    return ComparedRuns.of(comparison, pairs, instances, floors)
+
+
+def _floors(old: stored.Runs, new: stored.Runs, pairs: Mapping[str, Pairs]) -> dict[str, Floors]:
+    """The stored reruns of either side, row for row with the pairs."""
+    olds = noise_floors(old, {task: one.old for task, one in pairs.items()})
+    news = noise_floors(new, {task: one.new for task, one in pairs.items()})
+    return {task: (olds.get(task), news.get(task)) for task in pairs}
