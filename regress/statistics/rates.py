@@ -40,8 +40,8 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: ArrayLike = 0.95) -> tuple[fl
     with np.errstate(invalid="ignore", divide="ignore"):
         half = z * np.sqrt(k_ * (n_ - k_) / n_ + z**2 / 4)
         low, high = ((k_ + z**2 / 2 + side * half) / (n_ + z**2) for side in (-1, 1))
-    # rounding must not keep the interval away from an end that it reaches exactly
-    return _bound(np.where(k_ <= 0, 0.0, low), n_), _bound(np.where(k_ >= n_, 1.0, high), n_)
+    # at k = 0 the lower end is exactly 0; at k = n rounding would keep the upper one from 1
+    return _bound(low, n_), _bound(np.where(k_ >= n_, 1.0, high), n_)
 
 
 @overload
