@@ -11,7 +11,7 @@ from regress.comparison.table import assemble
 from regress.errors import UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
-from regress.types import QUADRANTS
+from regress.types import QUADRANTS, Estimate, Evidence
 
 COLUMNS = [
     "instance_id",
@@ -141,14 +141,44 @@ def test_columns_stand_together_whatever_scales_the_tasks_have(compared):
 
 
 def test_intervals_have_columns_once_there_are_any(compared):
-    assert not [name for name in compared.to_frame().columns if name.endswith((".low", ".high"))]
-    quiz = compared.tasks[0]
-    nfr = dataclasses.replace(quiz.estimates["nfr"], low=0.1, high=0.6, confidence=0.95, method="wilson")
-    row = dataclasses.replace(quiz, estimates={**quiz.estimates, "nfr": nfr})
-    frame = dataclasses.replace(compared, tasks=(row, *compared.tasks[1:])).to_frame()
+    bare = [without_intervals(row) for row in compared.tasks]
+    frame = dataclasses.replace(compared, tasks=tuple(bare)).to_frame()
+    assert not [name for name in frame.columns if name.endswith((".low", ".high"))]
+    nfr = dataclasses.replace(bare[0].estimates["nfr"], low=0.1, high=0.6, confidence=0.95, method="wilson")
+    row = dataclasses.replace(bare[0], estimates={**bare[0].estimates, "nfr": nfr})
+    frame = dataclasses.replace(compared, tasks=(row, *bare[1:])).to_frame()
     assert [name for name in frame.columns if name.endswith((".low", ".high"))] == ["nfr.low", "nfr.high"]
     assert frame["nfr.low"].tolist()[0] == 0.1
     assert frame["nfr.high"].isna().tolist() == [False, True, True]
+
+
+def without_intervals(row):
+    kinds = {
+        kind: {n: Estimate(value=one.value, n=one.n) for n, one in getattr(row, kind).items()}
+        for kind in ("estimates", "readable")
+    }
+    return dataclasses.replace(row, **kinds)
+
+
+def test_what_is_more_than_chance_stands_beside_the_estimates(compared):
+    evidence = Evidence(
+        test="mcnemar",
+        p_worse=0.9,
+        p_differs=0.2,
+        p_differs_holm=0.4,
+        detected=False,
+        mde=0.03,
+        power=0.8,
+    )
+    rows = (
+        dataclasses.replace(compared.tasks[0], evidence=evidence),
+        *(dataclasses.replace(row, evidence=None) for row in compared.tasks[1:]),
+    )
+    frame = dataclasses.replace(compared, tasks=rows).to_frame()
+    columns = ["p_differs", "p_differs_holm", "p_worse", "mde", "detected"]
+    assert frame.loc[0, columns].tolist() == [0.2, 0.4, 0.9, 0.03, False]
+    assert frame.loc[1:, columns].isna().all(axis=None)
+    assert frame["detected"].dtype == pd.BooleanDtype()
 
 
 def test_tables_do_not_flood_the_prompt(compared):

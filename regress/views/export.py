@@ -80,7 +80,7 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
         comparison: What to write down.
         with_text: Whether the worst flips bear outputs, targets and prompts beside the answers.
     """
-    whole: dict[str, Any] = _strict(
+    whole: dict[str, Any] = representable(
         {
             "schema": SCHEMA,
             "title": title(comparison),
@@ -89,7 +89,7 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
             "demo": on_demo_items(comparison),
             "settings_compared": plain(comparison.settings_compared),
             "suite": plain(comparison.suite),
-            "notices": [_notice(notice) for notice in comparison.warnings],
+            "notices": [*map(notice, comparison.warnings)],
             "tasks": [_task(task, with_text) for task in comparison.tasks],
         }
     )
@@ -146,14 +146,14 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
             "old": {"path": task.old_path, "fingerprint": task.old_fingerprint},
             "new": {"path": task.new_path, "fingerprint": task.new_fingerprint},
         },
-        "notices": [_notice(notice) for notice in task.warnings],
+        "notices": [*map(notice, task.warnings)],
     }
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     whole: dict[str, Any] = plain(estimate)
     del whole["warnings"]
-    return {**whole, "notices": [_notice(notice) for notice in estimate.warnings]}
+    return {**whole, "notices": [*map(notice, estimate.warnings)]}
 
 
 def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
@@ -161,18 +161,19 @@ def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
     return whole if with_text else {name: value for name, value in whole.items() if name not in _TEXTS}
 
 
-def _notice(notice: Notice) -> dict[str, Any]:
-    return {"code": notice.code, "data": plain(notice.data), "sentence": sentence(notice)}
+def notice(warning: Notice) -> dict[str, Any]:
+    """A notice with its sentence."""
+    return {"code": warning.code, "data": plain(warning.data), "sentence": sentence(warning)}
 
 
-def _strict(value: Any) -> Any:
+def representable(value: Any) -> Any:
     """What JSON and UTF-8 have a word for: no nan, no lone surrogate, no number of numpy's."""
     if isinstance(value, Mapping):
-        return {storable(str(key)): _strict(item) for key, item in value.items()}
+        return {storable(str(key)): representable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
+        return [representable(item) for item in value]
     if hasattr(value, "tolist"):
-        return _strict(value.tolist())
+        return representable(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float)) else storable(str(value))
@@ -218,7 +219,7 @@ def _sureness(task: TaskComparison) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    value = _strict(value)
+    value = representable(value)
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -16,6 +16,7 @@ GAP = 2
 """Cells between two columns."""
 
 _NUMBER = re.compile(r"[+−\-<>]?[\d,.]+(e[+−\-]?\d+)?( ?(%|[kMGT]?i?B|s|min|h))?|–|")
+_UNBROKEN = re.compile(r"(?<!\d) | (?!%)")
 _NARROWEST = 4
 
 
@@ -90,11 +91,15 @@ def clip(text: str, width: int) -> str:
 def wrap(text: str, width: int) -> list[str]:
     """`text` broken at spaces into lines of at most `width` cells; a longer word is broken anywhere.
 
+    A number and its `%` stay together.
+
     >>> wrap("12 lost, 31 gained", 10)
     ['12 lost,', '31 gained']
+    >>> wrap("at most 2 %", 10)
+    ['at most', '2 %']
     """
     lines, line = [], ""
-    for word in text.split(" "):
+    for word in _UNBROKEN.split(text):
         joined = f"{line} {word}" if line else word
         if cell_len(joined) <= width:
             line = joined

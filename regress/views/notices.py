@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regress.types import Difference
-from regress.views.measures import MEASURES
 from regress.views.numbers import about, amount, chosen, count, percent, plural
 from regress.views.settings import difference, name, value
 from regress.views.untrusted import head
@@ -33,11 +32,6 @@ def listed(items: Any) -> str:
         return value(items)
     more = f" and {count(len(items) - _LISTED)} more" if len(items) > _LISTED else ""
     return ", ".join(map(value, items[:_LISTED])) + more
-
-
-def heading(estimate: str) -> str:
-    """What an estimate is called in the table."""
-    return next((one.heading for one in MEASURES if one.estimate == estimate), name(estimate))
 
 
 def _undetected(data: Mapping[str, Any]) -> str:
@@ -144,11 +138,11 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"nats; rounding stays below {about(data['threshold'])}. Mend that before reading its flips."
     ),
     "interval-rough": lambda data: (
-        f"The interval of {heading(data['estimate'])} is rough: with so few instances in it, a Wilson "
-        "interval covers less than it says."
+        "The interval of a rate that rests on fewer than five instances is rough: Wilson's covers less "
+        "than it says."
     ),
     "few-differences": lambda data: (
-        f"Fewer than {count(data['minimum'])} scores changed, so no bootstrap interval is given."
+        f"Fewer than {count(data['minimum'])} instances differ, so no bootstrap interval is given."
     ),
     "no-floor-kinds": lambda data: (
         f"The noise floor was not measured for {listed(data['missing'])}; it rests on the other reruns."

@@ -1,11 +1,13 @@
 """What the renderers lay out: a comparison in words, each text ready to be shown.
 
-`regress.views.view.build` makes them.
+`regress.views.view.build` makes them, and `regress.views.gate.build` those of the gate.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from regress.verdicts import RuleResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,3 +108,41 @@ class View:
     """What to know, each said once."""
     blocks: tuple[Block, ...]
     """The worst flips, task by task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateLine:
+    """What came of one rule."""
+
+    mark: str
+    """The outcome, in capitals where it keeps the gate from passing."""
+    task: str
+    """Which task."""
+    sentence: str
+    """The rule, and why it came out so."""
+    notes: tuple[str, ...]
+    """What to know before relying on it."""
+    result: RuleResult
+    """The result itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateView:
+    """A verdict in words."""
+
+    headline: str
+    """The verdict, and which rules it rests on."""
+    heading: str
+    """Says that settings were compared, not models; empty where models were."""
+    title: str
+    """Who was judged, and on demo items if so; empty where that is not known."""
+    models: tuple[tuple[str, str], ...]
+    """`old` and `new`, each with the model's name, revision and weight type."""
+    basis: tuple[str, ...]
+    """The policy, and what the verdict is about."""
+    alarms: tuple[str, ...]
+    """What makes the numbers of a task meaningless."""
+    lines: tuple[GateLine, ...]
+    """One a rule, task by task."""
+    steps: tuple[str, ...]
+    """What to do next; empty after a pass."""

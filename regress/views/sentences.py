@@ -13,15 +13,26 @@ from regress.views.untrusted import tail, visible
 UNDETECTED = "~"
 """Benchstat's mark of a change that may be nothing but chance."""
 
+UNDETECTED_NOTICE = "undetected"
+"""The notice that says how large a change would hardly have been missed."""
+
 
 # ── notices ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def notices(task: TaskComparison) -> Iterator[Notice]:
-    """A row's warnings, and then those of its estimates."""
+    """A row's warnings, what could have been missed where nothing was found, and those of its estimates."""
     yield from task.warnings
+    evidence = task.evidence
+    if evidence is not None and not evidence.detected and UNDETECTED_NOTICE not in _codes(task):
+        data = {"mde": evidence.mde, "power": evidence.power, "scale": task.task.scale}
+        yield Notice(code=UNDETECTED_NOTICE, data=data)
     for estimate in task.estimates.values():
         yield from estimate.warnings
+
+
+def _codes(task: TaskComparison) -> set[str]:
+    return {notice.code for notice in task.warnings}
 
 
 def sentence(notice: Notice) -> str:

@@ -21,18 +21,25 @@ from regress.views.view import build
 NARROWEST = 60
 """Cells that a table of numbers needs; a narrower terminal gets lines of this width."""
 
-_LONGEST_NAME = 20
+LONGEST_NAME = 20
+"""Cells of a task's name beside what is said of it."""
+
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 @dataclass(frozen=True)
-class _Ink:
+class Ink:
+    """What sets a line off, where colours are wanted."""
+
     color: bool
+    """Whether they are."""
 
     def bold(self, text: str) -> str:
+        """What is to be seen first."""
         return f"{_BOLD}{text}{_RESET}" if self.color else text
 
     def dim(self, text: str) -> str:
+        """What can be left unread."""
         return f"{_DIM}{text}{_RESET}" if self.color else text
 
 
@@ -53,28 +60,28 @@ def render(
         color: Whether to set headings off with ANSI bold and dim; the text is the same without.
         where: The folder in which the reports lie, for the last line.
     """
-    view, width, ink = build(comparison), max(width, NARROWEST), _Ink(color)
+    view, width, ink = build(comparison), max(width, NARROWEST), Ink(color)
     sections = [
         _heading(view, width, ink),
-        [ink.bold(line) for text in view.alarms for line in _hanging("!  ", text, width)],
+        [ink.bold(line) for text in view.alarms for line in hanging("!  ", text, width)],
         _table(view, width, wide, ink),
         wrap(view.suite, width) if view.suite else [],
         _explained(view, width, wide),
         [ink.dim(line) for line in _legend(view, width, wide)],
-        [line for note in view.footnotes for line in _hanging(f"{note.mark or '·':>3}  ", note.text, width)],
+        [line for note in view.footnotes for line in hanging(f"{note.mark or '·':>3}  ", note.text, width)],
         *(_worst(block, width, ink) for block in view.blocks),
         wrap(rest(where), width) if where else [],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
 
-def _heading(view: View, width: int, ink: _Ink) -> list[str]:
+def _heading(view: View, width: int, ink: Ink) -> list[str]:
     titles = [line for text in (view.heading, view.title) if text for line in wrap(text, width)]
-    models = [line for side, text in view.models for line in _hanging(f"  {side}  ", text, width)]
+    models = [line for side, text in view.models for line in hanging(f"  {side}  ", text, width)]
     return [*map(ink.bold, titles), *models]
 
 
-def _table(view: View, width: int, wide: bool, ink: _Ink) -> list[str]:
+def _table(view: View, width: int, wide: bool, ink: Ink) -> list[str]:
     shown = [i for i, column in enumerate(view.columns) if wide or not column.wide]
     noted = any(row.marks for row in view.rows)
 
@@ -90,13 +97,13 @@ def _table(view: View, width: int, wide: bool, ink: _Ink) -> list[str]:
 
 def _explained(view: View, width: int, wide: bool) -> list[str]:
     """What each row means in instances, the name of its task hanging out to the left."""
-    name_width = min(_LONGEST_NAME, max(cell_len(row.task) for row in view.rows)) if view.rows else 0
+    name_width = min(LONGEST_NAME, max(cell_len(row.task) for row in view.rows)) if view.rows else 0
     return [line for row in view.rows for line in _explained_row(row, name_width, width, wide)]
 
 
 def _explained_row(row: Row, name_width: int, width: int, wide: bool) -> Iterator[str]:
     for i, text in enumerate((*row.lines, *(row.wide_lines if wide else ()))):
-        yield from _hanging(pad(row.task if i == 0 else "", name_width) + "  ", text, width)
+        yield from hanging(pad(row.task if i == 0 else "", name_width) + "  ", text, width)
 
 
 def _legend(view: View, width: int, wide: bool) -> Iterator[str]:
@@ -104,18 +111,18 @@ def _legend(view: View, width: int, wide: bool) -> Iterator[str]:
         yield from wrap(text, width)
 
 
-def _worst(block: Block, width: int, ink: _Ink) -> list[str]:
+def _worst(block: Block, width: int, ink: Ink) -> list[str]:
     lines = [ink.bold(line) for line in wrap(block.heading, width)]
     for number, flip in enumerate(block.flips, 1):
         lines += ["", *_flip(number, flip, width, ink)]
     return lines
 
 
-def _flip(number: int, flip: FlipText, width: int, ink: _Ink) -> Iterator[str]:
-    yield from _hanging(f"{number:>3}  ", flip.heading, width)
+def _flip(number: int, flip: FlipText, width: int, ink: Ink) -> Iterator[str]:
+    yield from hanging(f"{number:>3}  ", flip.heading, width)
     for label, text in (("asked", flip.asked), ("target", flip.target)):
         if text:
-            yield from _hanging(f"     {label:<8}", text, width)
+            yield from hanging(f"     {label:<8}", text, width)
     column = (width - 5 - 3) // 2
     old, new = (_side(label, side, column) for label, side in (("old", flip.old), ("new", flip.new)))
     for left, right in zip_longest(old, new, fillvalue=""):
@@ -123,11 +130,11 @@ def _flip(number: int, flip: FlipText, width: int, ink: _Ink) -> Iterator[str]:
 
 
 def _side(label: str, side: Side, width: int) -> list[str]:
-    lines = _hanging(f"{label}  ", side.answer, width)
-    return lines + (_hanging("     ", side.output, width) if side.output else [])
+    lines = hanging(f"{label}  ", side.answer, width)
+    return lines + (hanging("     ", side.output, width) if side.output else [])
 
 
-def _hanging(prefix: str, text: str, width: int) -> list[str]:
+def hanging(prefix: str, text: str, width: int) -> list[str]:
     """`text` wrapped beside `prefix`, which stands on the first line alone."""
     first, *more = wrap(text, width - cell_len(prefix))
     return [f"{prefix}{first}".rstrip(), *(" " * cell_len(prefix) + line for line in more)]

@@ -41,6 +41,12 @@ HOSTILE = (
 
 
 @pytest.fixture
+def hostile_text() -> str:
+    """What has ever confused a terminal, a browser or a spreadsheet."""
+    return HOSTILE
+
+
+@pytest.fixture
 def golden() -> Callable[[str, str], None]:
     """Asserts that a text is the one in the golden file of that name."""
 

@@ -32,7 +32,7 @@ NOTICES: dict[str, dict[str, Any]] = {
     "epsilon": {"epsilon": 0.0312, "capped": True},
     "floor-conditional": {"runs": 2},
     "engine-padding": {"largest": 0.31, "threshold": 0.01, "batch_size": 16},
-    "interval-rough": {"estimate": "nfr"},
+    "interval-rough": {},
     "few-differences": {"nonzero": 7, "minimum": 20},
     "no-floor-kinds": {"missing": ["order"]},
     "significant-drop": {},

@@ -80,6 +80,12 @@ def test_a_change_that_may_be_chance_is_marked_with_what_could_have_been_missed(
     )
 
 
+def test_what_could_have_been_missed_is_said_even_where_no_warning_says_it(judged: Comparison) -> None:
+    silent = replace(judged, tasks=(replace(judged.tasks[1], warnings=()),))
+    (note,) = build(silent).footnotes
+    assert note.text.startswith("~ no difference was detected; a true change of 1.3 points would have been")
+
+
 def test_nothing_is_marked_where_nothing_was_tested(full: Comparison) -> None:
     view = build(full)
     assert not any("~" in cell for row in view.rows for cell in row.cells)

@@ -1,0 +1,131 @@
+"""A verdict as Markdown, for step summaries and comments on pull requests: ids and counts, no texts.
+
+Hosts cut or refuse long comments, so no more than 65,000 characters are ever made: of a table or a
+list that is too long the beginning is shown, and how much more there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from regress.types import Comparison, Scale
+from regress.verdicts import RuleResult, Verdict
+from regress.views import markdown
+from regress.views.gate import build, scale_of
+from regress.views.gate_rules import HARMS, limit_of, size, unit
+from regress.views.markdown import escape
+from regress.views.numbers import UNDEFINED, count, percent
+from regress.views.records import GateLine, GateView
+
+LONGEST = 65_000
+"""Characters that a comment may have."""
+
+_SPARE = 400
+_ORDER = ("fail", "not gateable", "undecided", "pass", "not applicable")
+
+
+def render(
+    verdict: Verdict,
+    comparison: Comparison | None = None,
+    *,
+    with_text: bool = False,
+    assumed: bool = False,
+) -> str:
+    """`verdict` as GitHub-flavoured Markdown of at most 65,000 characters.
+
+    Args:
+        verdict: What came of the gate.
+        comparison: What was judged, for its models and demo items.
+        with_text: Whether to add the whole comparison with prompts, targets and answers, if there is room.
+        assumed: Whether the policy was used because none was given.
+    """
+    view = build(verdict, comparison, assumed=assumed)
+    before, after = _join(_before(view)), _join(_after(view))
+    room = LONGEST - len(before) - len(after) - _SPARE
+    rows = _fitting([_row(line, comparison) for line in view.lines], room // 2, "| | … {} more |  |  |  |  |")
+    table = "\n".join((*_TABLE, *rows))
+    reasons = _fitting(list(_reasons(view.lines)), room - len(table), "- … {} more")
+    page = _join((before, table, "### Reasons", "\n".join(reasons), after))
+    return _with_texts(page, comparison) if with_text and comparison else page
+
+
+def _with_texts(page: str, comparison: Comparison) -> str:
+    """The page with the comparison below, where both fit."""
+    whole = f"{page}\n{markdown.render(comparison, with_text=True)}"
+    return whole if len(whole) <= LONGEST else f"{page}\nThe comparison is too long to be shown here.\n"
+
+
+def _before(view: GateView) -> Iterator[str]:
+    yield f"## {escape(view.headline)}"
+    if view.heading:
+        yield f"**{escape(view.heading)}**"
+    if view.title:
+        yield escape(view.title)
+    yield "\n".join(f"- {side}: {escape(text)}" for side, text in view.models)
+    yield "\n".join(map(escape, view.basis))
+    yield from (f"**{escape(text)}**" for text in view.alarms)
+
+
+def _after(view: GateView) -> Iterator[str]:
+    if view.steps:
+        yield "### What next"
+        yield "\n".join(f"- {escape(step)}" for step in view.steps)
+
+
+_TABLE = (
+    "| outcome | task | rule | observed | one-sided bounds | n |",
+    "| --- | --- | --- | ---: | ---: | ---: |",
+)
+
+
+def _row(line: GateLine, comparison: Comparison | None) -> str:
+    result = line.result
+    scale = scale_of(result, comparison)
+    what = limit_of(result, scale) + (f" [slice {result.slice}]" if result.slice else "")
+    observed, bounds = _numbers(result, scale)
+    advisory = " (advisory)" if result.tier == "advisory" else ""
+    cells = (line.mark + advisory, line.task, what, observed, bounds, count(result.n))
+    return f"| {' | '.join(map(escape, cells))} |"
+
+
+def _numbers(result: RuleResult, scale: Scale | None) -> tuple[str, str]:
+    """What was observed and its bounds, a fall as a positive number."""
+
+    def shown(harm: float) -> str:
+        text = size(harm, result.rule, scale)
+        return f"−{text}" if harm < 0 and not text.startswith(("−", UNDEFINED)) else text
+
+    if result.rule in ("max_unreadable", "max_truncated"):
+        new = result.data.get("new")
+        return (UNDEFINED if new is None else f"{percent(float(new))} %"), ""
+    observed = shown(result.estimate)
+    if result.rule not in HARMS or observed == UNDEFINED:
+        return "", ""
+    ends = [shown(result.low), shown(result.high)]
+    bounds = "" if ends == [UNDEFINED, UNDEFINED] else " to ".join(ends)
+    return f"{observed}{unit(result.rule, scale)}", bounds
+
+
+def _reasons(lines: Sequence[GateLine]) -> Iterator[str]:
+    """Each rule with its sentence: what keeps the gate from passing first."""
+    for outcome in _ORDER:
+        for line in lines:
+            if line.result.outcome == outcome:
+                notes = "".join(f"\n  - note: {escape(note)}" for note in line.notes)
+                yield f"- **{escape(line.mark)}** {escape(line.task)}: {escape(line.sentence)}{notes}"
+
+
+def _fitting(lines: Sequence[str], room: int, rest: str) -> list[str]:
+    """The first lines that fit into `room` characters, and how many more there are."""
+    kept: list[str] = []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            return [*kept, rest.format(count(len(lines) - len(kept)))]
+        kept.append(line)
+    return kept
+
+
+def _join(sections: Iterable[str]) -> str:
+    text = "\n\n".join(section.strip("\n") for section in sections if section.strip())
+    return f"{text}\n" if text else ""

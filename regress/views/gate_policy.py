@@ -1,0 +1,132 @@
+"""A policy in words, for `regress gate --explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from regress.types import Scale
+from regress.verdicts import Measure, Policy, Rule, SliceTerms, Terms
+from regress.views.gate import about_what, policy_name
+from regress.views.gate_rules import limited, rule_limit
+from regress.views.listing import wrap
+from regress.views.notices import listed
+from regress.views.numbers import chosen, plural
+from regress.views.settings import name
+from regress.views.terminal import NARROWEST, hanging
+
+_SCALES: Mapping[Scale, str] = {
+    "binary": "answers that are right or wrong",
+    "bounded": "answers scored from 0 to 1",
+    "unbounded": "answers with a score without bounds",
+}
+_DEFINED: Mapping[Scale, tuple[Measure, ...]] = {
+    "binary": ("max_accuracy_drop", "max_nfr", "max_nfr_mc", "max_excess_nfr"),
+    "bounded": ("max_score_drop", "max_nfr", "max_excess_nfr"),
+    "unbounded": ("max_score_drop", "max_nfr", "max_excess_nfr"),
+}
+
+
+def explain(policy: Policy, *, width: int = 80, assumed: bool = False) -> str:
+    """`policy` in words, as text that ends with a line end.
+
+    Args:
+        policy: What to explain.
+        width: Cells that no line exceeds (at least 60).
+        assumed: Whether it is used because none was given.
+    """
+    width = max(width, NARROWEST)
+    sections = [
+        wrap(f"Policy: {policy_name(policy)}" + (", because none was given" if assumed else ""), width),
+        [line for text in _verdicts(policy) for line in hanging("  ", text, width)],
+        *(_section(heading, list(lines), width) for heading, lines in _parts(policy)),
+        [line for text in _always(policy) for line in wrap(text, width)],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _section(heading: str, lines: list[str], width: int) -> list[str]:
+    lines = lines or ["nothing"]
+    return [*wrap(heading, width), *(line for text in lines for line in hanging("  - ", text, width))]
+
+
+def _verdicts(policy: Policy) -> Iterator[str]:
+    """What makes the gate pass, fail or neither."""
+    if policy.scope == "items":
+        yield "PASS if every blocking rule holds: the observed harm is at most the limit (exit code 0)."
+        yield "FAIL if the observed harm of any is over it (exit code 1)."
+    else:
+        level = chosen(policy.confidence)
+        yield (
+            f"PASS if every blocking rule holds: the {level} % upper bound of the harm is at most the limit "
+            "(exit code 0)."
+        )
+        yield (
+            f"FAIL if any is broken: the {level} % lower bound of the harm is over the limit, after Holm's "
+            "adjustment for the number of blocking rules (exit code 1)."
+        )
+        code = "it blocks: exit code 3" if policy.undecided == "block" else "only a warning: exit code 0"
+        yield f"UNDECIDED if neither can be said ({code})."
+    yield "NOT GATEABLE if evidence is missing, which nothing makes up for (exit code 2)."
+
+
+def _parts(policy: Policy) -> Iterator[tuple[str, Iterator[str]]]:
+    yield "Every task that is not named below:", _terms(policy.default, policy)
+    for task, terms in policy.tasks.items():
+        yield f"{name(task)}:", _terms(terms, policy)
+    for part in policy.slices:
+        yield _slice_heading(part), _slice(part)
+
+
+def _terms(terms: Terms, policy: Policy) -> Iterator[str]:
+    yield limited("minimum_n", terms.minimum_n)
+    for rule, share in (("max_unreadable", terms.max_unreadable), ("max_truncated", terms.max_truncated)):
+        if share is not None:
+            yield limited(rule, share)
+    yield from _by_scale(terms.rules)
+    if any(rule.measure == "max_excess_nfr" for rule in terms.rules):
+        yield f"noise floor: reruns of the old model, {listed(policy.noise_kinds)}"
+    if terms.must_not_flip:
+        many = plural(len(terms.must_not_flip), "instance")
+        yield f"{many} must not flip: {listed(terms.must_not_flip)}"
+
+
+def _by_scale(rules: Sequence[Rule]) -> Iterator[str]:
+    """The rules, by how a task may be judged; one that names a task rules out the others."""
+    named = [rule for rule in rules if rule.named and rule.scale is None]
+    for scale in _SCALES:
+        possible = all(_applies(rule, scale) for rule in named)
+        if words := [rule_limit(rule, scale) for rule in rules if possible and _applies(rule, scale)]:
+            yield f"{_SCALES[scale]}: {'; '.join(words)}"
+
+
+def _applies(rule: Rule, scale: Scale) -> bool:
+    # a score without bounds has a unit, in which only somebody who names the task can mean a limit
+    meant = scale != "unbounded" or rule.named
+    return rule.scale in (None, scale) and rule.measure in _DEFINED[scale] and meant
+
+
+def _slice_heading(part: SliceTerms) -> str:
+    of = listed(part.tasks) if part.tasks else "every task"
+    tags = listed([f"{tag} = {text}" for tag, text in part.tags.items()])
+    return f"Slice {name(part.name)} of {of}, items with {tags} ({part.tier}):"
+
+
+def _slice(part: SliceTerms) -> Iterator[str]:
+    if part.minimum_n is not None:
+        yield limited("minimum_n", part.minimum_n)
+    if not part.rules:
+        yield "the rules of its task"
+    yield from _by_scale(part.rules)
+
+
+def _always(policy: Policy) -> Iterator[str]:
+    yield about_what(policy)
+    yield (
+        "Advisory rules are reported and decide nothing. Gains pay for no loss: neither on other items nor "
+        "on other tasks."
+    )
+    if policy.allow:
+        yield (
+            f"Runs that differ in {listed(policy.allow)} are compared all the same: then settings are "
+            "judged, not models."
+        )
