@@ -18,7 +18,8 @@ import platform
 import sys
 from pathlib import Path
 
-from .cases import CASES, Figure
+from .cases import CASES
+from .figure import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,4 +1,4 @@
-"""What is measured: the cost of asking for help, of a comparison, of our layer over lm-eval, and memory."""
+"""What is measured: asking for help, a comparison, our layer over lm-eval, memory, and the bootstrap."""
 
 from __future__ import annotations
 
@@ -6,47 +6,13 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from .figure import Figure
 from .measure import HERE, Spent, python, regress
+from .resampling import resampling
 from .synthetic import hellaswag_runs, piqa_items
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One number, and what it should be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-    samples: Sequence[Any] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def shown(self) -> str:
-        """The number with its unit."""
-        return f"{self.value:.3f} {self.unit}"
-
-    def target_shown(self) -> str:
-        """What it should be at most; empty if there is no target."""
-        return "" if self.target is None else f"≤ {self.target:g} {self.unit}"
-
-    def verdict(self) -> str:
-        """Whether it is."""
-        return "" if self.target is None else "ok" if self.value <= self.target else "above"
-
-    def record(self) -> dict[str, Any]:
-        """What is written down."""
-        return {
-            "name": self.name,
-            "value": self.value,
-            "unit": self.unit,
-            "target": self.target,
-            "samples": list(self.samples),
-            "details": dict(self.details),
-        }
 
 
 class Case(Protocol):
@@ -155,4 +121,5 @@ CASES: dict[str, Callable[..., list[Figure]]] = {
     "compare": compare,
     "overhead": overhead,
     "memory": memory,
+    "resampling": resampling,
 }

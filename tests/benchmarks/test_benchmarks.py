@@ -18,7 +18,9 @@ def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "cases", [["help", "compare"], pytest.param(["overhead", "memory"], marks=pytest.mark.slow)], ids=str
+    "cases",
+    [["help", "compare"], ["resampling"], pytest.param(["overhead", "memory"], marks=pytest.mark.slow)],
+    ids=str,
 )
 def test_the_benchmarks_run_on_a_tiny_size(cases: list[str], tmp_path: Path) -> None:
     done = benchmarks("--tiny", "--out", tmp_path, *cases)
@@ -35,4 +37,4 @@ def test_the_benchmarks_run_on_a_tiny_size(cases: list[str], tmp_path: Path) -> 
 def test_an_unknown_case_is_refused() -> None:
     done = benchmarks("speed")
     assert done.returncode == 2
-    assert "help, compare, overhead, memory" in done.stderr
+    assert "help, compare, overhead, memory, resampling" in done.stderr
