@@ -1,6 +1,6 @@
 """What the renderers lay out: a comparison in words, each text ready to be shown.
 
-`regress.views.view.build` makes them, and `regress.views.gate.build` those of the gate.
+`regress.views.view.build` makes them, and `regress.views.gate.view.build` those of the gate.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from markdown_it import MarkdownIt
 
 from regress.types import Comparison
 from regress.verdicts import RuleResult
-from regress.views.gate_export import document, to_json
-from regress.views.gate_markdown import LONGEST
-from regress.views.gate_markdown import render as markdown
-from regress.views.gate_policy import explain
-from regress.views.junit import to_junit
+from regress.views.gate.export import document, to_json
+from regress.views.gate.junit import to_junit
+from regress.views.gate.markdown import LONGEST
+from regress.views.gate.markdown import render as markdown
+from regress.views.gate.policy import explain
 
 NAMES = ("pass", "fail", "undecided", "warned", "not-gateable", "hostile")
 
@@ -191,7 +191,7 @@ def test_runs_are_named_by_task(verdicts: Any, full: Comparison) -> None:
 
 @pytest.mark.parametrize("name", ["balanced", "own"])
 def test_a_policy_is_explained_as_it_was(name: str, policies: Any, golden: Any) -> None:
-    golden(f"policy-{name}.txt", explain(policies[name], assumed=name == "balanced"))
+    golden(f"policy-{name}.txt", explain(policies[name], assumed=name == "balanced") + "\n")
 
 
 def test_an_explanation_of_items_alone_speaks_of_no_bounds(policies: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from regress.types import Comparison
-from regress.views.gate_terminal import render
+from regress.views.gate.terminal import render
 
 NAMES = ("pass", "fail", "undecided", "warned", "not-gateable", "hostile")
 

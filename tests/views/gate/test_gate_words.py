@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from regress.types import Comparison, Difference
-from regress.views.gate import build, headline
-from regress.views.gate_reasons import result_sentence
+from regress.views.gate.reasons import result_sentence
+from regress.views.gate.view import build, headline
 
 MEASURED = {"estimate": 0.05, "low": 0.036, "high": 0.064, "confidence": 0.95}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from regress.types import Notice, Scale
 from regress.verdicts import RuleResult
-from regress.views.gate_rules import DROPS, HARMS, counted, limit_of, listed, size, unit
+from regress.views.gate.rules import DROPS, HARMS, counted, limit_of, listed, size, unit
 from regress.views.notices import listed as names
 from regress.views.numbers import chosen, count, p_value, percent, plural
 from regress.views.sentences import sentence

@@ -35,8 +35,8 @@ from regress.identity import plain
 from regress.types import Comparison
 from regress.verdicts import RuleResult, Verdict
 from regress.views.export import notice, representable
-from regress.views.gate import build, scale_of
-from regress.views.gate_reasons import result_sentence
+from regress.views.gate.reasons import result_sentence
+from regress.views.gate.view import build, scale_of
 from regress.views.sentences import on_demo_items
 
 SCHEMA = "regress.gate/1"

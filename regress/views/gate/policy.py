@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from regress.types import Scale
 from regress.verdicts import Measure, Policy, Rule, SliceTerms, Terms
-from regress.views.gate import about_what, policy_name
-from regress.views.gate_rules import limited, rule_limit
+from regress.views.gate.rules import limited, rule_limit
+from regress.views.gate.view import about_what, policy_name
 from regress.views.listing import wrap
 from regress.views.notices import listed
 from regress.views.numbers import chosen, plural
@@ -27,7 +27,7 @@ _DEFINED: Mapping[Scale, tuple[Measure, ...]] = {
 
 
 def explain(policy: Policy, *, width: int = 80, assumed: bool = False) -> str:
-    """`policy` in words, as text that ends with a line end.
+    """`policy` in words, as lines without an end after the last.
 
     Args:
         policy: What to explain.
@@ -41,7 +41,7 @@ def explain(policy: Policy, *, width: int = 80, assumed: bool = False) -> str:
         *(_section(heading, list(lines), width) for heading, lines in _parts(policy)),
         [line for text in _always(policy) for line in wrap(text, width)],
     ]
-    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+    return "\n\n".join("\n".join(section) for section in sections if section)
 
 
 def _section(heading: str, lines: list[str], width: int) -> list[str]:

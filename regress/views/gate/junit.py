@@ -16,9 +16,9 @@ from collections import Counter
 
 from regress.types import Comparison
 from regress.verdicts import RuleResult, Undecided, Verdict
-from regress.views.gate import headline, mark, policy_name, scale_of
-from regress.views.gate_reasons import result_sentence
-from regress.views.gate_rules import limit_of
+from regress.views.gate.reasons import result_sentence
+from regress.views.gate.rules import limit_of
+from regress.views.gate.view import headline, mark, policy_name, scale_of
 from regress.views.sentences import sentence
 from regress.views.untrusted import visible
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from regress.types import Comparison
 from regress.verdicts import Verdict
-from regress.views.gate import build
+from regress.views.gate.view import build
 from regress.views.listing import pad, wrap
 from regress.views.records import GateLine, GateView
 from regress.views.terminal import LONGEST_NAME, NARROWEST, Ink, hanging

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from regress.types import Comparison, Scale
 from regress.verdicts import RuleResult, Verdict
 from regress.views import markdown
-from regress.views.gate import build, scale_of
-from regress.views.gate_rules import HARMS, limit_of, size, unit
+from regress.views.gate.rules import HARMS, limit_of, size, unit
+from regress.views.gate.view import build, scale_of
 from regress.views.markdown import escape
 from regress.views.numbers import UNDEFINED, count, percent
 from regress.views.records import GateLine, GateView

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from regress.types import Comparison, Scale
 from regress.verdicts import Outcome, Policy, RuleResult, Verdict
 from regress.views.evidence import alarms
-from regress.views.gate_reasons import noise_command, quoted, result_sentence
-from regress.views.gate_rules import short
+from regress.views.gate.reasons import noise_command, quoted, result_sentence
+from regress.views.gate.rules import short
 from regress.views.numbers import chosen, count, plural
 from regress.views.records import GateLine, GateView
 from regress.views.sentences import sentence, settings_heading, title
