@@ -16,6 +16,9 @@ DROPS = {"max_accuracy_drop": "accuracy drop", "max_score_drop": "mean score dro
 HARMS = (*DROPS, "max_nfr", "max_nfr_mc", "max_excess_nfr")
 """The rules whose estimate is a measured harm."""
 
+ADMISSION = ("minimum_n", "max_unreadable", "max_truncated")
+"""The rules on whether a task can be judged at all."""
+
 _RATES = {
     "max_nfr": "lost answers (NFR)",
     "max_nfr_mc": "lost or otherwise wrong answers (NFR_mc)",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from rich.cells import cell_len
 
 from regress.types import Comparison
 from regress.verdicts import Verdict
+from regress.views.gate.rules import ADMISSION
 from regress.views.gate.view import build
 from regress.views.listing import pad, wrap
 from regress.views.records import GateLine, GateView
@@ -57,14 +60,34 @@ def _about(view: GateView, width: int) -> Iterator[str]:
 
 
 def _rules(view: GateView, width: int, ink: Ink) -> Iterator[str]:
-    """One hanging paragraph a rule; the task's name stands once."""
+    """One hanging paragraph a rule; the task's name stands once, and what decides nothing stands together."""
     marks = max((cell_len(line.mark) for line in view.lines), default=0)
     names = min(LONGEST_NAME, max((cell_len(line.task) for line in view.lines), default=0))
     task = None
-    for line in view.lines:
+    for line in _condensed(view.lines):
         shown = "" if line.task == task else line.task
         task = line.task
         yield from _rule(line, f"{pad(line.mark, marks)}  {pad(shown, names)}  ", width, ink)
+
+
+def _condensed(lines: Sequence[GateLine]) -> Iterator[GateLine]:
+    """Of each task what it takes to be judged in one paragraph, then its rules, then what does not apply."""
+    for _, group in groupby(lines, key=lambda line: line.task):
+        of_task = list(group)
+        admitted = [line for line in of_task if _admits(line)]
+        beside = [line for line in of_task if line.result.outcome == "not applicable"]
+        yield from _joined(admitted)
+        yield from (line for line in of_task if line not in admitted and line not in beside)
+        yield from _joined(beside)
+
+
+def _admits(line: GateLine) -> bool:
+    return line.result.outcome == "pass" and line.result.rule in ADMISSION and not line.notes
+
+
+def _joined(lines: Sequence[GateLine]) -> Iterator[GateLine]:
+    if lines:
+        yield replace(lines[0], sentence="; ".join(line.sentence for line in lines))
 
 
 def _rule(line: GateLine, prefix: str, width: int, ink: Ink) -> Iterator[str]:

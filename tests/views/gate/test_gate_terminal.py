@@ -7,6 +7,7 @@ from rich.cells import cell_len
 
 from regress.types import Comparison
 from regress.views.gate.terminal import render
+from regress.views.gate.view import build
 
 NAMES = ("pass", "fail", "undecided", "warned", "not-gateable", "hostile")
 
@@ -46,3 +47,10 @@ def test_a_verdict_is_shown_without_its_comparison(verdicts: Any) -> None:
 
 def test_demo_items_are_said(verdicts: Any, full: Comparison) -> None:
     assert "demo items, not the benchmarks" in render(verdicts["pass"], full)
+
+
+def test_what_it_takes_to_be_judged_stands_together_and_each_rule_keeps_its_sentence(verdicts: Any) -> None:
+    words = " ".join(render(verdicts["pass"]).split())
+    assert "at least 200 instances: n 1,319; unreadable answers at most 10 %" in words
+    for line in build(verdicts["pass"]).lines:
+        assert line.sentence in words
