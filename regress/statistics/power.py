@@ -78,11 +78,10 @@ def exact_power(
     weight = 0.5 if method == "mid-p" else 0.0
 
     def rejected(fewer: Ints) -> npt.NDArray[np.bool_]:
-        """Whether so few of the flips in one direction are too few: in the mirror, too many of the other."""
+        """Whether so few flips in one direction are too few: in the mirror, too many of the other."""
         tail = _at_most(fewer, flips, 0.5)
         tail = tail - weight * (tail - _at_most(fewer - 1, flips, 0.5))
-        # in two-sided tests below the middle only: at the middle there is nothing left to double
-        return np.asarray((sides * tail <= alpha) & ((sides == 1) | (2 * fewer < flips)))
+        return np.asarray(sides * tail <= alpha)
 
     few = _largest(rejected, flips)
     power = _at_most(few, flips, 1 - share)

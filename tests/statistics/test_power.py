@@ -109,6 +109,12 @@ def test_exact_power_adds_up_every_outcome_that_is_rejected(rates, sides, method
     assert exact_power(17, *rates, sides=sides, method=method) == pytest.approx(by_hand, abs=1e-12)
 
 
+def test_a_p_value_of_just_alpha_is_significant():
+    """Five of five flips lost: p = 2/32."""
+    assert exact_power(5, 1.0, 0.0, alpha=2 / 32) == pytest.approx(1.0)
+    assert exact_power(5, 1.0, 0.0, alpha=1.99 / 32) == 0.0
+
+
 def test_the_exact_test_keeps_its_level_and_power_grows():
     powers = [exact_power(n, 0.05, 0.05) for n in (10, 100, 1319, 10_042)]
     assert all(power <= 0.05 for power in powers)
