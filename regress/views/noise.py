@@ -35,7 +35,7 @@ def noise_table(document: Mapping[str, Any], *, width: int | None = 80) -> str:
     title = f"{tail(str(document['model']), _NAME)} against itself"
     notes = [line for sentence in _lines(tasks) for line in (wrap(sentence, width) if width else [sentence])]
     listed = table(_HEADERS, rows, width=width) if rows else "No rerun is stored."
-    return "\n\n".join([title, listed, "\n".join(notes)])
+    return "\n\n".join(part for part in (title, listed, "\n".join(notes)) if part)
 
 
 def _row(task: str, kind: str, moved: Mapping[str, Any]) -> list[str]:

@@ -344,3 +344,32 @@ def test_an_engine_whose_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("lm_eval.api.registry.get_model", missing)
     with pytest.raises(EngineError, match=r"engine mamba_ssm cannot be used here \(No module named"):
         engine("somewhere", engine="mamba_ssm").answer([[Generation(prompt="Q")]])
+
+
+@pytest.mark.parametrize(("name", "takes"), [("local-completions", True), ("dummy", False)])
+def test_an_engine_that_samples_elsewhere_is_told_the_seed(
+    name: str, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or its reruns with another seed would be the same again."""
+    given: dict[str, Any] = {}
+
+    def build(engine: str, arguments: dict[str, Any], model: str) -> Any:
+        given.update(arguments)
+        raise EngineError("enough")
+
+    monkeypatch.setattr("regress.engines.open._build", build)
+    with pytest.raises(EngineError, match="enough"):
+        engine("somewhere", engine=name, seed=7).answer([[Generation(prompt="Q")]])
+    assert given.get("seed") == (7 if takes else None)
+
+
+def test_a_seed_among_the_engine_arguments_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "regress.engines.open._build", lambda engine, arguments, model: given.update(arguments)
+    )
+    with pytest.raises(EngineError):
+        engine("somewhere", engine="local-completions", engine_args={"seed": 3}).answer(
+            [[Generation(prompt="Q")]]
+        )
+    assert given["seed"] == 3

@@ -42,6 +42,33 @@ def test_the_partition_does_not_depend_on_the_order_asked_for(indices):
     assert chunks_of(indices, 5) == chunks_of(range(12), 5)
 
 
+@given(indices=st.sets(st.integers(0, 10_000), min_size=1, max_size=60), size=st.integers(1, 20))
+def test_dealt_in_another_order_every_instance_still_lies_in_exactly_one_chunk(indices, size):
+    chunks = chunks_of(list(indices), size, shuffle=1)
+    assert sorted(index for chunk in chunks for index in chunk.indices) == sorted(indices)
+    assert all(0 < len(chunk.indices) <= size for chunk in chunks)
+    assert len(chunks) >= min(2, len(indices))
+
+
+@given(indices=st.permutations(range(12)))
+def test_another_order_is_its_seeds_alone(indices):
+    """Or a rerun that was interrupted could not go on."""
+    orders = [chunks_of(indices, 5, shuffle=seed) for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] == chunks_of(range(12), 5, shuffle=1)
+    assert orders[0] != orders[2]
+
+
+def test_a_rerun_in_another_order_is_merged_in_the_order_of_the_data_set(open_writer, make_spec, rows):
+    spec = make_spec(variation="order", replica=1)
+    with open_writer(spec) as writer:
+        asked = [index for chunk in writer.chunks for index in chunk.indices]
+        for chunk in writer.chunks:
+            writer.append(chunk, rows(chunk.indices))
+        table = read_run(writer.finish()).predictions
+    assert asked != sorted(asked)
+    assert table["index"].to_pylist() == sorted(asked)
+
+
 # ── all or nothing ───────────────────────────────────────────────────────────────────────────────
 
 
