@@ -69,7 +69,8 @@ def one_of(*names: str) -> Callable[[str], str]:
     return checked
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """Several names with commas between, for argparse."""
     return [name for name in map(str.strip, text.split(",")) if name]
 
 
@@ -122,6 +123,17 @@ def add_store(parser: argparse.ArgumentParser, **options: Any) -> None:
     )
 
 
+def add_resampling_seed(parser: Any) -> None:
+    """Where the randomness of intervals and tests starts."""
+    parser.add_argument(
+        "--resampling-seed",
+        metavar="N",
+        type=whole,
+        default=1234,
+        help="seed of bootstrap and permutation: same seed, same digits (1234)",
+    )
+
+
 def add_sided(parser: argparse.ArgumentParser) -> None:
     """`--old-NAME X` and `--new-NAME X`, for what may differ between the two sides."""
     group = parser.add_argument_group("where the two sides differ (a quantised copy, another prompt)")
@@ -138,7 +150,7 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tasks",
         metavar="T,…",
-        type=_names,
+        type=names,
         help="task names, groups, YAML paths (default: gsm8k,samsum,piqa,hellaswag)",
     )
     group.add_argument(

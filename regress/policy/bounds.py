@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from regress.metrics.continuous import TIE
 from regress.statistics import bootstrap, clustered, paired, rates
 
 Floats = npt.NDArray[np.float64]
@@ -196,7 +197,7 @@ def _without_spread(
     """Where so few values differ from 0, or from each other, that their spread says nothing."""
     if span is None:
         return None
-    if np.ptp(values) == 0.0 and values[0] != 0.0:
+    if np.ptp(values) <= TIE and values[0] != 0.0:
         return _constant(values, cluster, limit, confidence, span)
     k, n = _effective((values > 0).astype(np.float64), cluster, confidence)
     # at most so many got worse, and each by the whole span; that they did cannot be shown this way

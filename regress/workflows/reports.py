@@ -1,13 +1,22 @@
-"""What `regress compare` leaves behind: `reports/<old>..<new>/` with report.md, comparison.json and .csv."""
+"""What comparing and judging leave behind, in `reports/<old>..<new>/`.
+
+report.md, comparison.json, comparison.csv of `regress compare`; gate.md, gate.json, junit.xml of
+`regress gate`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from regress.store.runs import label_of
 from regress.types import Comparison
 from regress.views import export, markdown
+from regress.views.gate import export as gate_export
+from regress.views.gate import junit
+from regress.views.gate import markdown as gate_markdown
+from regress.workflows.gate import Gated
 
 
 def write_reports(comparison: Comparison, *, root: str | Path = "reports", with_text: bool = False) -> Path:
@@ -18,13 +27,39 @@ def write_reports(comparison: Comparison, *, root: str | Path = "reports", with_
         root: The folder in which `<old>..<new>` is made.
         with_text: Whether the files may carry prompts and outputs; ids and counts only by default.
     """
-    folder = Path(root) / f"{label_of(comparison.old.name)}..{label_of(comparison.new.name)}"
-    folder.mkdir(parents=True, exist_ok=True)
     files = {
         "report.md": markdown.render(comparison, with_text=with_text),
         "comparison.json": export.to_json(comparison, with_text),
         "comparison.csv": export.to_csv(comparison),
     }
+    return _write(comparison, root, files)
+
+
+def write_verdict(
+    gated: Gated, *, root: str | Path = "reports", formats: Collection[str] = (), with_text: bool = False
+) -> Path:
+    """Write the verdict's files, each all or nothing, and return their folder.
+
+    Args:
+        gated: What came of the gate.
+        root: The folder in which `<old>..<new>` is made.
+        formats: Which of `json`, `junit` and `md`.
+        with_text: Whether gate.md may carry prompts and outputs; ids and counts only by default.
+    """
+    verdict, comparison, assumed = gated.verdict, gated.comparison, gated.assumed
+    files = {}
+    if "json" in formats:
+        files["gate.json"] = gate_export.to_json(verdict, comparison, assumed=assumed)
+    if "junit" in formats:
+        files["junit.xml"] = junit.to_junit(verdict, comparison)
+    if "md" in formats:
+        files["gate.md"] = gate_markdown.render(verdict, comparison, with_text=with_text, assumed=assumed)
+    return _write(comparison, root, files)
+
+
+def _write(comparison: Comparison, root: str | Path, files: Mapping[str, str]) -> Path:
+    folder = Path(root) / f"{label_of(comparison.old.name)}..{label_of(comparison.new.name)}"
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         temporary = folder / f".{name}.{os.getpid()}"
         temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,93 @@
+"""`regress compare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from regress import console
+from regress.errors import UsageError
+from regress.options import (
+    add_engine,
+    add_questions,
+    add_resampling_seed,
+    add_sided,
+    one_of,
+    settings,
+    side_settings,
+    whole,
+)
+
+
+def add(commands: Any) -> None:
+    """Hang the command under `regress`."""
+    parser = commands.add_parser(
+        "compare",
+        help="pair what two models answered, and say what changed",
+        description="Evaluates what is not stored yet, pairs the two models' answers, prints the table, and "
+        "writes report.md, comparison.json and comparison.csv under OUT/<old>..<new>/.",
+    )
+    parser.add_argument(
+        "old", metavar="OLD", help="the old model, or the path of a stored run or model folder"
+    )
+    parser.add_argument(
+        "new", metavar="NEW", help="the new model, or the path of a stored run or model folder"
+    )
+    add_questions(parser)
+    add_engine(parser)
+    add_sided(parser)
+    output = parser.add_argument_group("output")
+    add_resampling_seed(output)
+    output.add_argument(
+        "--allow",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        type=one_of("prompts", "task", "scorer"),
+        help="prompts, task, scorer: compare although these differ: a comparison of settings, not of models",
+    )
+    output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")
+    output.add_argument(
+        "--worst", metavar="N", type=whole, default=3, help="worst flips shown a task (default: 3)"
+    )
+    output.add_argument("--wide", action="store_true", help=f"more columns, {console.WIDE} characters wide")
+    output.add_argument("--json", action="store_true", help="print comparison.json instead of the table")
+    output.add_argument("--with-text", action="store_true", help="let the written reports carry outputs")
+    parser.set_defaults(command=_compare, parser=parser)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from regress.workflows.compare import compare
+    from regress.workflows.reports import write_reports
+
+    if options.worst < 0:
+        raise UsageError(f"--worst is {options.worst}", allowed="a whole number from 0")
+    with console.watched() as progress:
+        comparison = compare(
+            options.old,
+            options.new,
+            allow=options.allow,
+            store=options.store,
+            worst=options.worst,
+            resampling_seed=options.resampling_seed,
+            progress=progress,
+            old_settings=side_settings(options, "old"),
+            new_settings=side_settings(options, "new"),
+            **settings(options),
+        )
+    folder = write_reports(comparison, root=options.out, with_text=options.with_text)
+    if options.json:
+        from regress.views import export
+
+        sys.stdout.write(export.to_json(comparison, options.with_text))
+        return 0
+    from regress.views import terminal
+
+    width = console.WIDE if options.wide else min(console.columns(), console.NARROW)
+    sys.stdout.write(
+        terminal.render(
+            comparison, width=width, wide=options.wide, color=console.colored(), where=str(folder)
+        )
+    )
+    return 0

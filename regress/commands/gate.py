@@ -1,0 +1,119 @@
+"""`regress gate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from regress import console
+from regress.errors import UsageError
+from regress.options import (
+    add_engine,
+    add_questions,
+    add_resampling_seed,
+    add_sided,
+    names,
+    settings,
+    side_settings,
+)
+
+FORMATS = ("json", "junit", "md")
+
+
+def add(commands: Any) -> None:
+    """Hang the command under `regress`."""
+    parser = commands.add_parser(
+        "gate",
+        help="may the new model go out? pass, fail or undecided, never for lack of evidence",
+        description="Holds an update to a policy. Evaluates what is not stored yet, prints what came of "
+        "every rule, and writes gate.json, gate.md and junit.xml under OUT/<old>..<new>/. Exits 0 if it "
+        "passed, 1 if it failed, 2 if it could not be judged, 3 if it is undecided.",
+    )
+    parser.add_argument(
+        "old", metavar="OLD", nargs="?", help="the old model, or the path of a stored run or model folder"
+    )
+    parser.add_argument(
+        "new", metavar="NEW", nargs="?", help="the new model, or the path of a stored run or model folder"
+    )
+    parser.add_argument(
+        "--policy",
+        metavar="P",
+        help="strict, balanced, permissive, or a TOML file (default: [gate] in regress.toml or "
+        "[tool.regress.gate], else balanced)",
+    )
+    parser.add_argument("--explain", action="store_true", help="print the policy in words and stop")
+    add_questions(parser)
+    add_engine(parser)
+    add_sided(parser)
+    output = parser.add_argument_group("output")
+    add_resampling_seed(output)
+    output.add_argument(
+        "--to",
+        metavar="F,…",
+        type=names,
+        default=list(FORMATS),
+        help=f"which files to write: {', '.join(FORMATS)} (default: all)",
+    )
+    output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")
+    output.add_argument("--json", action="store_true", help="print gate.json instead of the verdict in words")
+    output.add_argument("--with-text", action="store_true", help="let gate.md carry outputs")
+    parser.set_defaults(command=_gate, parser=parser)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    for name in options.to:
+        if name not in FORMATS:
+            raise UsageError(f"--to is {name!r}", allowed=", ".join(FORMATS))
+    if options.explain:
+        return _explain(options)
+    if options.old is None or options.new is None:
+        raise UsageError("OLD and NEW are missing", do="`regress gate --help` says more.")
+    from regress.workflows.gate import gate
+    from regress.workflows.reports import write_verdict
+
+    with console.watched() as progress:
+        gated = gate(
+            options.old,
+            options.new,
+            policy=options.policy,
+            store=options.store,
+            resampling_seed=options.resampling_seed,
+            progress=progress,
+            old_settings=side_settings(options, "old"),
+            new_settings=side_settings(options, "new"),
+            **settings(options),
+        )
+    folder = write_verdict(gated, root=options.out, formats=options.to, with_text=options.with_text)
+    _print(gated, options, str(folder))
+    return gated.exit_code
+
+
+def _print(gated: Any, options: argparse.Namespace, where: str) -> None:
+    if options.json:
+        from regress.views.gate import export
+
+        sys.stdout.write(export.to_json(gated.verdict, gated.comparison, assumed=gated.assumed))
+        return
+    from regress.views.gate import terminal
+
+    sys.stdout.write(
+        terminal.render(
+            gated.verdict,
+            gated.comparison,
+            width=min(console.columns(), console.NARROW),
+            color=console.colored(),
+            where=where,
+            assumed=gated.assumed,
+        )
+    )
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from regress.config import load_config
+    from regress.views.gate.policy import explain
+    from regress.workflows.policies import policy_of
+
+    policy, assumed = policy_of(options.policy, load_config(store=options.store))
+    print(explain(policy, width=min(console.columns(), console.NARROW), assumed=assumed))
+    return 0
