@@ -8,7 +8,7 @@ from typing import Any
 
 from regress.metrics.continuous import TAU
 from regress.views.listing import table, wrap
-from regress.views.numbers import UNDEFINED, count, percent, plural, score
+from regress.views.numbers import UNDEFINED, UNKNOWN, count, percent, plural, score
 from regress.views.settings import name
 from regress.views.untrusted import head, tail
 
@@ -131,6 +131,11 @@ _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "changes-nothing": lambda data: (
         f"no rerun that changes {_changed(data['kind'])}: no answer here depends on it."
+    ),
+    "rerun-elsewhere": lambda data: (
+        f"the reruns that change {_changed(data['kind'])} were also made on another device "
+        f"({name(data['rerun'] or UNKNOWN)}, the run on {name(data['run'] or UNKNOWN)}); what they moved is "
+        "not that change alone."
     ),
     "padding-no-dtype": lambda data: (
         f"no padding check: engine {name(data['engine'])} does not let its weight type be chosen."

@@ -120,6 +120,21 @@ def _padding(recorded: Mapping[str, Any]) -> PaddingCheck:
     )
 
 
+def device_of(path: Path) -> str | None:
+    """Where a finished run was made; null if that is unknown."""
+    manifest = read_manifest(path)
+    return where(manifest.recorded) if manifest else None
+
+
+def where(recorded: Mapping[str, Any]) -> str | None:
+    """A device, by the name of its GPU where that is known.
+
+    >>> where({"device": "cuda", "gpu": "NVIDIA H200"}), where({"device": "cpu", "gpu": None})
+    ('NVIDIA H200', 'cpu')
+    """
+    return recorded.get("gpu") or recorded.get("device")
+
+
 # ── the answers ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from regress.identity import plain, strict
 from regress.metrics.continuous import TAU, change
 from regress.statistics.noise import margin_noise, self_falls, self_flips
-from regress.types import Pairs, Reruns
+from regress.store.runs import read_run
+from regress.types import NoiseFloor, Notice, PaddingCheck, Pairs, Reruns, TaskSpec, Variation
+from regress.workflows.floors import StoredRerun, device_of, floor_of, paired, stored_reruns
+
+ENOUGH_RUNS = 3
+"""With fewer runs in all, an interval for what a rerun flips is conditional on them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +51,91 @@ class Movement:
     """Nearly all gold margins differ by at most this (`regress.statistics.noise.margin_noise`)."""
     capped: bool
     """Whether epsilon is the largest difference seen, there being too few for its quantile."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskNoise:
+    """How one model's answers to one task vary under changes that should not matter."""
+
+    task: str
+    """Its name."""
+    path: str
+    """Where the run lies."""
+    n: int
+    """Its rows."""
+    floor: NoiseFloor
+    """The judged columns of the run and its reruns, and the padding check."""
+    kinds: Mapping[Variation, Movement]
+    """By what was changed: what that moved."""
+    notices: tuple[Notice, ...] = ()
+    """What was left out and why, and what to know before relying on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How one model's answers vary under changes that should not matter."""
+
+    model: str
+    """What the model was called."""
+    tasks: tuple[TaskNoise, ...]
+    """One a task, in the order asked for."""
+
+    def document(self) -> dict[str, Any]:
+        """All of it but the columns, as JSON has it: undefined is null."""
+        tasks = [
+            {
+                "task": one.task,
+                "path": one.path,
+                "n": one.n,
+                "kinds": one.kinds,
+                "padding": one.floor.padding
+                and {**plain(one.floor.padding), "sound": one.floor.padding.sound},
+                "notices": one.notices,
+            }
+            for one in self.tasks
+        ]
+        return dict(strict({"model": self.model, "tasks": tasks}))
+
+
+def task_noise(
+    task: TaskSpec, path: Path, check: PaddingCheck | Notice, left_out: Sequence[Notice]
+) -> TaskNoise:
+    """What is stored of one task's reruns, put together.
+
+    Args:
+        task: The task.
+        path: Where its run lies.
+        check: The padding check, or why there is none.
+        left_out: Which reruns were not made, and why.
+
+    Raises:
+        NotComparable: If a rerun does not fit its run.
+    """
+    base, reruns = read_run(path), stored_reruns(path)
+    beside = paired(base, reruns)
+    folders = {kind: [str(rerun.path) for rerun in reruns if rerun.kind == kind] for kind in beside}
+    floor = floor_of(base, beside, check if isinstance(check, PaddingCheck) else None)
+    notices = [*left_out, *([check] if isinstance(check, Notice) else [])]
+    notices += _elsewhere(path, reruns)
+    if (runs := 1 + len(reruns)) < ENOUGH_RUNS:
+        notices.append(Notice(code="few-reruns", data={"runs": runs, "minimum": ENOUGH_RUNS}))
+    return TaskNoise(
+        task=task.name,
+        path=str(path),
+        n=base.predictions.num_rows,
+        floor=floor,
+        kinds={kind: movement(floor.reruns[kind], beside[kind], folders[kind]) for kind in beside},
+        notices=tuple(notices),
+    )
+
+
+def _elsewhere(path: Path, reruns: Sequence[StoredRerun]) -> Iterator[Notice]:
+    """Kinds whose reruns also changed the device, which is not keyed."""
+    here = device_of(path)
+    for rerun in {rerun.kind: rerun for rerun in reruns if device_of(rerun.path) != here}.values():
+        if rerun.kind != "hardware":
+            data = {"kind": rerun.kind, "run": here, "rerun": device_of(rerun.path)}
+            yield Notice(code="rerun-elsewhere", data=data)
 
 
 def movement(reruns: Reruns, beside: Sequence[Pairs], paths: Sequence[str]) -> Movement:

@@ -4,80 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from regress.config import Alias, Settings, load_config
 from regress.engines.base import Engine
 from regress.engines.open import check_engine, open_engine
-from regress.errors import UnknownName, UsageError
-from regress.identity import canonical_json, plain, strict
-from regress.store.manifest import read_manifest
-from regress.store.runs import Store, read_run
+from regress.errors import UsageError
+from regress.identity import canonical_json, strict
+from regress.store.runs import Store
 from regress.tasks.task import Task
-from regress.types import VARIATIONS, NoiseFloor, Notice, PaddingCheck, TaskSpec, Variation
+from regress.types import Notice, PaddingCheck
 from regress.workflows.evaluate import answer_tasks, load, run_spec, what_was_asked
-from regress.workflows.floors import PADDING, floor_of, paired, recorded_padding, stored_reruns
+from regress.workflows.floors import PADDING, device_of, recorded_padding, stored_reruns, where
 from regress.workflows.models import default_data, known_models
-from regress.workflows.movement import Movement, movement
+from regress.workflows.movement import Noise, task_noise
 from regress.workflows.padding import padding_checks
 from regress.workflows.progress import Progress, silent
-from regress.workflows.replicas import Replica
-
-DEFAULT_KINDS: tuple[Variation, ...] = ("rerun", "order", "batch", "seed")
-"""`seed` only where answers depend on one."""
-DEFAULT_RERUNS: Mapping[Variation, int] = {"rerun": 2, "batch": 1, "order": 1, "seed": 2, "hardware": 1}
-ENOUGH_RUNS = 3
-"""With fewer runs in all, an interval for what a rerun flips is conditional on them."""
-# the first three run under one set of settings, so that one engine can run them without a pause
-_ORDER: tuple[Variation, ...] = ("rerun", "order", "hardware", "batch", "seed")
-_HARDWARE = Replica(kind="hardware", number=1)
-_DEVICE = ("device", "gpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskNoise:
-    """How one model's answers to one task vary under changes that should not matter."""
-
-    task: str
-    """Its name."""
-    path: str
-    """Where the run lies."""
-    n: int
-    """Its rows."""
-    floor: NoiseFloor
-    """The judged columns of the run and its reruns, and the padding check."""
-    kinds: Mapping[Variation, Movement]
-    """By what was changed: what that moved."""
-    notices: tuple[Notice, ...] = ()
-    """What was left out and why, and what to know before relying on it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise:
-    """How one model's answers vary under changes that should not matter."""
-
-    model: str
-    """What the model was called."""
-    tasks: tuple[TaskNoise, ...]
-    """One a task, in the order asked for."""
-
-    def document(self) -> dict[str, Any]:
-        """All of it but the columns, as JSON has it: undefined is null."""
-        tasks = [
-            {
-                "task": one.task,
-                "path": one.path,
-                "n": one.n,
-                "kinds": one.kinds,
-                "padding": one.floor.padding
-                and {**plain(one.floor.padding), "sound": one.floor.padding.sound},
-                "notices": one.notices,
-            }
-            for one in self.tasks
-        ]
-        return dict(strict({"model": self.model, "tasks": tasks}))
+from regress.workflows.replicas import Replica, replicas
 
 
 def noise(
@@ -124,8 +69,8 @@ def noise(
         due = {replica: _changed(replica, built.tasks, asked, engines) for replica in plan}
         if kinds is not None:
             _refuse_what_changes_nothing(due, engines.of(asked), built.tasks)
-        for task in due.get(_HARDWARE, ()):
-            _refuse_same_device(engines.of(asked), task, asked, held)
+        for replica, task in [(each, one) for each in due for one in due[each] if each.kind == "hardware"]:
+            _refuse_same_device(replica, engines.of(asked), task, asked, held)
         answered = answer_tasks(
             engines.of(asked), built.tasks, asked, held, recorded, progress, replica=Replica()
         )
@@ -135,33 +80,10 @@ def noise(
         for replica, those in due.items():
             answer_tasks(engines.of(replica.settings(asked)), those, asked, held, beside, progress, replica)
     found = tuple(
-        _result(task.spec, paths[task.spec.name], checks[task.spec.name], _left_out(due, task, kinds))
+        task_noise(task.spec, paths[task.spec.name], checks[task.spec.name], _left_out(due, task, kinds))
         for task in built.tasks
     )
     return Noise(model=model, tasks=found)
-
-
-def replicas(kinds: Sequence[str] | str | None, reruns: int | None) -> list[Replica]:
-    """The reruns to make, those that one engine can run one after the other.
-
-    >>> [(one.kind, one.number) for one in replicas("batch,rerun", 1)]
-    [('rerun', 1), ('batch', 1)]
-    """
-    if isinstance(kinds, str):
-        kinds = [kind for kind in map(str.strip, kinds.split(",")) if kind]
-    if kinds is not None and not kinds:
-        raise UsageError("no kind of rerun was given", allowed=", ".join(VARIATIONS))
-    for kind in kinds or ():
-        if kind not in VARIATIONS:
-            raise UnknownName("kind of rerun", kind, VARIATIONS)
-    if reruns is not None and reruns < 1:
-        raise UsageError(f"reruns is {reruns}", allowed="a whole number from 1")
-    return [
-        Replica(kind=kind, number=number)
-        for kind in _ORDER
-        if kind in (kinds or DEFAULT_KINDS)
-        for number in range(1, 1 + (reruns or DEFAULT_RERUNS[kind]))
-    ]
 
 
 # ── engines ──────────────────────────────────────────────────────────────────────────────────────
@@ -223,23 +145,21 @@ def _refuse_what_changes_nothing(
     )
 
 
-def _refuse_same_device(engine: Engine, task: Task, asked: Settings, store: Store) -> None:
+def _refuse_same_device(replica: Replica, engine: Engine, task: Task, asked: Settings, store: Store) -> None:
     """Refuse a rerun on other hardware that would run where the run itself did."""
     label, (spec, _) = store.label(engine.model.name), run_spec(engine, task, asked)
-    if store.complete(label, _HARDWARE.of(spec)):
+    if store.complete(label, replica.of(spec)):
         return
-    path, here = store.complete(label, spec), {name: engine.recorded().get(name) for name in _DEVICE}
-    manifest = read_manifest(path) if path else None
-    if manifest is None:
+    path = store.complete(label, spec)
+    if path is None:
         raise UsageError(
             f"there is no run of {task.spec.name} yet that could be made again on other hardware",
-            do="Evaluate on the other machine first, and bring its store here.",
+            do="Evaluate on the other machine first, with the same versions, and bring its store here.",
         )
-    there = {name: manifest.recorded.get(name) for name in _DEVICE}
-    if here == there or here["device"] is None:
-        where = " ".join(str(value) for value in here.values() if value) or "a device that it does not tell"
+    there, here = device_of(path), where(engine.recorded())
+    if here is None or here == there:
         raise UsageError(
-            f"the run of {task.spec.name} was made on {where}, and so would be its rerun",
+            f"the run of {task.spec.name} was made on {there or 'no known device'}, and its rerun would be too",
             do="Say another --device, or run this on another machine with the same store.",
         )
 
@@ -280,26 +200,3 @@ def _beside_a_rerun(recorded: Mapping[str, Any], check: PaddingCheck | Notice) -
     """What a rerun's manifest remembers: no signature, which would pass it off as the run itself."""
     padding = {PADDING: strict(check)} if isinstance(check, PaddingCheck) else {}
     return {"asked": recorded["asked"], **padding}
-
-
-# ── what was found ───────────────────────────────────────────────────────────────────────────────
-
-
-def _result(
-    task: TaskSpec, path: Path, check: PaddingCheck | Notice, left_out: Sequence[Notice]
-) -> TaskNoise:
-    base, reruns = read_run(path), stored_reruns(path)
-    beside = paired(base, reruns)
-    folders = {kind: [str(rerun.path) for rerun in reruns if rerun.kind == kind] for kind in beside}
-    floor = floor_of(base, beside, check if isinstance(check, PaddingCheck) else None)
-    notices = [*left_out, *([check] if isinstance(check, Notice) else [])]
-    if (runs := 1 + len(reruns)) < ENOUGH_RUNS:
-        notices.append(Notice(code="few-reruns", data={"runs": runs, "minimum": ENOUGH_RUNS}))
-    return TaskNoise(
-        task=task.name,
-        path=str(path),
-        n=base.predictions.num_rows,
-        floor=floor,
-        kinds={kind: movement(floor.reruns[kind], beside[kind], folders[kind]) for kind in beside},
-        notices=tuple(notices),
-    )

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from regress.config import Settings
-from regress.types import EngineSpec, RunSpec, Variation
+from regress.errors import UnknownName, UsageError
+from regress.types import VARIATIONS, EngineSpec, RunSpec, Variation
+
+DEFAULT_KINDS: tuple[Variation, ...] = ("rerun", "order", "batch", "seed")
+"""`seed` only where answers depend on one."""
+DEFAULT_RERUNS: Mapping[Variation, int] = {"rerun": 2, "order": 1, "hardware": 1, "batch": 1, "seed": 2}
+"""In the order in which they are made: the first three under one set of settings, by one engine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,37 @@ class Replica:
         ('mine (order 1)', 'mine')
         """
         return f"{model} ({self.kind} {self.number})" if self.kind else model
+
+
+def replicas(kinds: Sequence[str] | str | None, reruns: int | None) -> list[Replica]:
+    """The reruns to make, in the order in which they are made.
+
+    Args:
+        kinds: Out of `regress.types.VARIATIONS`; `DEFAULT_KINDS` by default.
+        reruns: How many of each kind; by default as `DEFAULT_RERUNS` says.
+
+    Raises:
+        UnknownName: If there is no such kind.
+        UsageError: If there are no kinds, or fewer than one rerun.
+
+    >>> [(one.kind, one.number) for one in replicas("batch,rerun", 1)]
+    [('rerun', 1), ('batch', 1)]
+    """
+    if isinstance(kinds, str):
+        kinds = [kind for kind in map(str.strip, kinds.split(",")) if kind]
+    if kinds is not None and not kinds:
+        raise UsageError("no kind of rerun was given", allowed=", ".join(VARIATIONS))
+    for kind in kinds or ():
+        if kind not in VARIATIONS:
+            raise UnknownName("kind of rerun", kind, VARIATIONS)
+    if reruns is not None and reruns < 1:
+        raise UsageError(f"reruns is {reruns}", allowed="a whole number from 1")
+    return [
+        Replica(kind=kind, number=number)
+        for kind, usual in DEFAULT_RERUNS.items()
+        if kind in (kinds or DEFAULT_KINDS)
+        for number in range(1, 1 + (reruns or usual))
+    ]
 
 
 def other_batch_sizes(size: int) -> Iterator[int]:

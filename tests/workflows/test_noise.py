@@ -244,12 +244,26 @@ def test_other_hardware_must_be_other_hardware(here, model, how, batched):
     with pytest.raises(UsageError, match="no run of piqa yet"):
         regress.noise(name, kinds="hardware", **how)
     regress.evaluate(name, **how)
-    with pytest.raises(UsageError, match="was made on cpu, and so would be its rerun"):
+    with pytest.raises(UsageError, match="was made on cpu, and its rerun would be too"):
         regress.noise(name, kinds="hardware", **how)
     found = regress.noise(name, kinds="hardware", device="cuda", **how)
     assert found.tasks[0].kinds["hardware"].runs == 2
     assert kept(here)["piqa", "hardware", 1].manifest.recorded["device"] == "cuda"
-    assert regress.noise(name, kinds="hardware", **how).tasks[0].kinds["hardware"].runs == 2  # stored
+    again = regress.noise(name, kinds="hardware", **how).tasks[0]  # it is stored, so nothing would be run
+    assert (again.kinds["hardware"].runs, len(again.notices)) == (2, 1)
+    assert again.notices[0].code == "few-reruns"
+    with pytest.raises(UsageError, match="made on cpu"):
+        regress.noise(name, kinds="hardware", reruns=2, **how)
+
+
+def test_a_rerun_that_changed_the_device_too_is_said(model, how, batched):
+    """The device is not keyed: a run from elsewhere counts, and its reruns are made where one is."""
+    batched()
+    name = model("mine.jsonl", piqa={1})
+    regress.evaluate(name, device="cuda", **how)
+    (task,) = regress.noise(name, kinds="rerun", **how).tasks
+    (notice,) = task.notices
+    assert notice == Notice(code="rerun-elsewhere", data={"kind": "rerun", "run": "cuda", "rerun": "cpu"})
 
 
 @pytest.mark.parametrize(
