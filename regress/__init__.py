@@ -5,6 +5,7 @@ import regress
 comparison = regress.compare("demo-v1", "demo-v2")
 comparison.to_frame()
 comparison.flips("gsm8k", quadrant="negative flip")
+regress.gate("demo-v1", "demo-v2", policy="strict").outcome
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from regress.types import Run as Run
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
+    from regress.workflows.gate import gate as gate
     from regress.workflows.noise import noise as noise
 
 _HOMES = {
@@ -30,9 +32,13 @@ _HOMES = {
     "Settings": "regress.config",
     "compare": "regress.workflows.compare",
     "evaluate": "regress.workflows.evaluate",
+    "gate": "regress.workflows.gate",
     "noise": "regress.workflows.noise",
 }
-__all__ = ["ComparedRuns", "Comparison", "RegressError", "Run", "Settings", "compare", "evaluate", "noise"]
+__all__ = [
+    *("ComparedRuns", "Comparison", "RegressError", "Run", "Settings"),
+    *("compare", "evaluate", "gate", "noise"),
+]
 
 
 def __getattr__(name: str) -> Any:
