@@ -113,7 +113,9 @@ def task_noise(
     """
     base, reruns = read_run(path), stored_reruns(path)
     beside = paired(base, reruns)
-    folders = {kind: [str(rerun.path) for rerun in reruns if rerun.kind == kind] for kind in beside}
+    # as the run's own path is given, relative or not
+    shown = {rerun.path: str(path.parents[1] / Path(*rerun.path.parts[-2:])) for rerun in reruns}
+    folders = {kind: [shown[rerun.path] for rerun in reruns if rerun.kind == kind] for kind in beside}
     floor = floor_of(base, beside, check if isinstance(check, PaddingCheck) else None)
     notices = [*left_out, *([check] if isinstance(check, Notice) else [])]
     notices += _elsewhere(path, reruns)

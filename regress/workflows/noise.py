@@ -159,7 +159,8 @@ def _refuse_same_device(replica: Replica, engine: Engine, task: Task, asked: Set
     there, here = device_of(path), where(engine.recorded())
     if here is None or here == there:
         raise UsageError(
-            f"the run of {task.spec.name} was made on {there or 'no known device'}, and its rerun would be too",
+            f"the run of {task.spec.name} was made on {there or 'no known device'}, "
+            "and its rerun would be too",
             do="Say another --device, or run this on another machine with the same store.",
         )
 

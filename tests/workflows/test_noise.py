@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 import regress
+from regress.demo.pair import items_folder
 from regress.engines.scripted import open_table
 from regress.errors import NotComparable, UnknownName, UsageError
 from regress.store.runs import Store, read_run
+from regress.tasks.yaml_files import tasks_folder
 from regress.types import EngineSpec, Generation, Logprob, Notice, Text
 from regress.workflows import evaluate as evaluation
 from regress.workflows import noise as workflow
@@ -116,9 +118,9 @@ def how(ask) -> dict[str, Any]:
     return {**ask, "engine": "hf", "tasks": "piqa"}
 
 
-def kept(here: Path) -> dict[tuple[Any, ...], Any]:
+def kept() -> dict[tuple[Any, ...], Any]:
     """The stored runs, by task, kind and number."""
-    runs = [read_run(run.path) for run in Store(here / "runs").runs()]
+    runs = [read_run(run.path) for run in Store("runs").runs()]
     return {(run.spec.task.name, run.spec.variation, run.spec.replica): run for run in runs}
 
 
@@ -128,7 +130,7 @@ def kept(here: Path) -> dict[tuple[Any, ...], Any]:
 def test_by_default_two_reruns_one_other_batch_size_and_one_other_order(here, model, how, batched):
     batched()
     found = regress.noise(model("mine.jsonl", piqa={0, 1}), **how)
-    assert set(kept(here)) == {
+    assert set(kept()) == {
         ("piqa", None, 0),
         ("piqa", "rerun", 1),
         ("piqa", "rerun", 2),
@@ -136,6 +138,9 @@ def test_by_default_two_reruns_one_other_batch_size_and_one_other_order(here, mo
         ("piqa", "order", 1),
     }
     (task,) = found.tasks
+    assert {path for moved in task.kinds.values() for path in moved.paths} == {
+        run.path for (_, kind, _), run in kept().items() if kind
+    }
     assert {kind: moved.runs for kind, moved in task.kinds.items()} == {"rerun": 3, "batch": 2, "order": 2}
     assert {kind: rows.correct.shape for kind, rows in task.floor.reruns.items()} == {
         "rerun": (3, 8),
@@ -164,7 +169,7 @@ def test_what_is_stored_is_not_run_again_and_more_reruns_add_only_what_is_missin
 def test_batch_sizes_are_double_half_triple(here, model, how, batched):
     batched()
     regress.noise(model("mine.jsonl"), kinds=["batch"], reruns=3, batch_size=4, **how)
-    sizes = {number: run.spec.engine.batch_size for (_, _, number), run in kept(here).items()}
+    sizes = {number: run.spec.engine.batch_size for (_, _, number), run in kept().items()}
     assert sizes == {0: 4, 1: 8, 2: 2, 3: 12}
 
 
@@ -177,7 +182,7 @@ def test_in_another_order_instances_have_other_neighbours_and_rows_their_old_pla
     name = model("mine.jsonl", piqa={0, 3, 4})
     regress.evaluate(name, **{**how, "chunk_size": chunk_size})
     regress.noise(name, kinds="order", reruns=2, **{**how, "chunk_size": chunk_size})
-    runs = kept(here)
+    runs = kept()
     base = runs["piqa", None, 0].predictions
     for number in (1, 2):
         assert runs["piqa", "order", number].predictions.equals(base)
@@ -193,7 +198,7 @@ def test_where_answers_are_sampled_they_are_with_other_seeds_of_the_same_items(h
     batched(samples="gsm8k")
     how["tasks"] = "piqa,gsm8k"
     found = regress.noise(model("mine.jsonl"), sample=3, seed=7, **how)
-    runs = kept(here)
+    runs = kept()
     seeds = {key[1:]: run.spec.engine.settings["seed"] for key, run in runs.items() if key[0] == "gsm8k"}
     assert seeds == {
         (None, 0): 7,
@@ -216,7 +221,7 @@ def test_another_seed_of_greedy_answers_is_refused_before_anything_runs(here, mo
     batched()
     with pytest.raises(UsageError, match=r"another seed would change nothing: no answer to piqa is sampled"):
         regress.noise(model("mine.jsonl"), kinds="rerun,seed", **how)
-    assert kept(here) == {}
+    assert kept() == {}
 
 
 def test_where_some_answers_are_sampled_the_others_are_said(here, model, how, batched):
@@ -248,7 +253,7 @@ def test_other_hardware_must_be_other_hardware(here, model, how, batched):
         regress.noise(name, kinds="hardware", **how)
     found = regress.noise(name, kinds="hardware", device="cuda", **how)
     assert found.tasks[0].kinds["hardware"].runs == 2
-    assert kept(here)["piqa", "hardware", 1].manifest.recorded["device"] == "cuda"
+    assert kept()["piqa", "hardware", 1].manifest.recorded["device"] == "cuda"
     again = regress.noise(name, kinds="hardware", **how).tasks[0]  # it is stored, so nothing would be run
     assert (again.kinds["hardware"].runs, len(again.notices)) == (2, 1)
     assert again.notices[0].code == "few-reruns"
@@ -278,7 +283,7 @@ def test_a_rerun_that_changed_the_device_too_is_said(model, how, batched):
 def test_a_slip_is_refused_before_anything_runs(here, model, ask, asked, error, said):
     with pytest.raises(error, match=said):
         regress.noise(model("mine.jsonl"), **{**ask, "tasks": "piqa", **asked})
-    assert kept(here) == {}
+    assert kept() == {}
 
 
 # ── what reruns move ─────────────────────────────────────────────────────────────────────────────
@@ -332,7 +337,7 @@ def test_a_sound_engine_passes_in_float32_and_the_reruns_remember_it(here, model
     opened = batched()
     (task,) = regress.noise(model("mine.jsonl", piqa={1}), **how).tasks
     assert (task.floor.padding.n, task.floor.padding.largest, task.floor.padding.sound) == (16, 0, True)
-    recorded = {key[1:]: run.manifest.recorded.get("padding") for key, run in kept(here).items()}
+    recorded = {key[1:]: run.manifest.recorded.get("padding") for key, run in kept().items()}
     assert recorded.pop((None, 0)) is None
     assert all(check["largest"] == 0 for check in recorded.values())
     checked = [one for one in opened if one.model.dtype == "float32"]
@@ -419,7 +424,7 @@ def test_a_model_whose_weights_are_hidden_is_run_again_as_it_was_called(here, mo
     found = regress.noise(name, kinds="rerun", progress=watched, **how)
     assert watched.of(Advanced) == []
     assert found.tasks[0].kinds["rerun"].runs == 3
-    assert set(kept(here)) == {("piqa", None, 0), ("piqa", "rerun", 1), ("piqa", "rerun", 2)}
+    assert set(kept()) == {("piqa", None, 0), ("piqa", "rerun", 1), ("piqa", "rerun", 2)}
 
 
 def test_whoever_looks_for_a_run_does_not_find_its_reruns(here, model, ask, watched):
@@ -440,7 +445,7 @@ def test_a_rerun_is_not_passed_off_as_its_run(here, model, how, batched):
     """Nothing of it is signed as the run's own would be, but it says how it was asked."""
     batched()
     regress.noise(model("mine.jsonl"), kinds="rerun", reruns=1, **how)
-    recorded = kept(here)["piqa", "rerun", 1].manifest.recorded
+    recorded = kept()["piqa", "rerun", 1].manifest.recorded
     assert recorded.get("signature") is None
     assert recorded["asked"]["tasks"] == ["piqa"]
 
@@ -504,3 +509,21 @@ def test_the_built_in_model_is_the_same_again_and_its_engine_pads_soundly(tmp_pa
         assert (task.kinds["rerun"].flips, task.kinds["rerun"].identical) == (0, 1)
         assert task.floor.padding.sound
         assert 0 < task.floor.padding.largest < 1e-3
+
+
+@pytest.mark.models
+def test_another_seed_samples_other_answers_to_the_same_items(tmp_path):
+    """Through lm-eval's own `hf`; the same seed again gives the same answers."""
+    definition = tmp_path / "sampled.yaml"
+    definition.write_text(
+        f"include: {tasks_folder() / 'gsm8k' / 'gsm8k.yaml'}\n"
+        "task: sampled\n"
+        "generation_kwargs: {do_sample: true, temperature: 1.5, until: ['Question:'], max_gen_toks: 24}\n"
+    )
+    items = items_folder() / "gsm8k"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sampled").symlink_to(items)
+    asked = {"tasks": str(definition), "data": tmp_path / "data", "limit": 4, "store": tmp_path / "runs"}
+    (task,) = regress.noise("demo-v1", kinds="rerun,seed", reruns=1, **asked).tasks
+    assert task.kinds["rerun"].identical == 1
+    assert task.kinds["seed"].identical < 1
