@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import hypothesis
 import pyarrow as pa
 import pytest
 
-from regress.identity import sequence_hash, text_hash
+from regress.identity import sequence_hash, task_fingerprint, text_hash
 from regress.schema import instance_table, prediction_table
+from regress.store.runs import Store
 from regress.types import EngineSpec, Instance, Manifest, ModelSpec, Prediction, Run, RunSpec, TaskSpec
 
 # how long an example takes says how busy the machine is
@@ -122,6 +123,24 @@ def _instances(run: Run, **changes: Any) -> pa.Table:
     )
 
 
+def _stored(root: Path, label: str, predictions: Sequence[Prediction], **changes: Any) -> Path:
+    """The folder of a finished run of the model `label` in the store `root`, with its instances.
+
+    `changes` are fields of the run's spec; `task`, `instances` and `recorded` as for a run in memory.
+    """
+    instances, recorded = changes.pop("instances", None), changes.pop("recorded", {})
+    task = changes.pop("task", None) or _task(n=len(predictions))
+    task = replace(task, fingerprint=task_fingerprint(task))
+    spec = _run(predictions, model=label, task=task, **changes).spec
+    store, rows = Store(root), {(row.index, row.repeat): row for row in predictions}
+    if instances is not None:
+        store.write_instances(task, instances)
+    with store.writer(label, spec, sorted({row.index for row in predictions})) as writer:
+        for chunk in writer.todo():
+            writer.append(chunk, [rows[key] for key in sorted(rows) if key[0] in chunk.indices])
+        return writer.finish(recorded)
+
+
 def _fixture(name: str, function: Callable[..., Any]) -> Any:
     @pytest.fixture(scope="session", name=name)
     def builder() -> Callable[..., Any]:
@@ -137,6 +156,7 @@ make_choices = _fixture("make_choices", _choices)
 make_scores = _fixture("make_scores", _scores)
 make_run = _fixture("make_run", _run)
 make_instances = _fixture("make_instances", _instances)
+store_run = _fixture("store_run", _stored)
 
 
 # ── the door: the command line in this process, in a small world of its own ──────────────────────
