@@ -27,7 +27,7 @@ from regress.policy import pilot
 from regress.policy.case import Case
 from regress.policy.rules import FEWEST_CLUSTERS
 from regress.statistics import power
-from regress.statistics.bootstrap import MINIMUM_ITEMS
+from regress.statistics.bootstrap import MINIMUM_CLUSTERS, MINIMUM_ITEMS
 from regress.verdicts import Basis, Policy, Rule
 
 Passes = Callable[[int, float], float]
@@ -123,7 +123,7 @@ def _accuracy(columns: Judged, churn: float, delta: float, confidence: float) ->
         return Outlook(passes=exact, harm=-delta, churn=churn)
     sd = math.sqrt(max(churn - delta**2, 0.0) * pilot.design_of_mean(columns))
     few = (churn, (churn - delta) / 2)
-    return Outlook(passes=_mean(sd, -delta, confidence, few), harm=-delta, churn=churn)
+    return Outlook(passes=_mean(columns, sd, -delta, confidence, few), harm=-delta, churn=churn)
 
 
 def _rate(columns: Judged, churn: float, rate: float, policy: Policy, beyond: float = 0.0) -> Outlook:
@@ -145,7 +145,7 @@ def _excess(columns: Judged, tau: float | None, policy: Policy, churn: float, lo
     design = pilot.design_of_rate(columns, pilot.changed(columns, tau or 0.0), policy.confidence)
     sd = math.sqrt((lost * (1 - lost) + float(own.var())) * design)
     harm = lost - float(own.mean())
-    passes = _mean(sd, harm, policy.confidence, (lost, lost), design=design)
+    passes = _mean(columns, sd, harm, policy.confidence, (lost, lost), design=design)
     return Outlook(passes=passes, harm=harm, churn=churn, sd=sd)
 
 
@@ -161,22 +161,29 @@ def _score(subject: Subject, scenario: Scenario, confidence: float) -> Outlook |
             return "needs-pilot"
         sd = math.sqrt(moved)
     few = (moved, moved / 2 if columns.scale == "bounded" else None)
-    return Outlook(passes=_mean(sd, -delta, confidence, few), harm=-delta, sd=sd)
+    return Outlook(passes=_mean(columns, sd, -delta, confidence, few), harm=-delta, sd=sd)
 
 
 def _mean(
-    sd: float, harm: float, confidence: float, few: tuple[float, float | None], *, design: float = 1.0
+    columns: Judged,
+    sd: float,
+    harm: float,
+    confidence: float,
+    few: tuple[float, float | None],
+    *,
+    design: float = 1.0,
 ) -> Passes:
     """How likely a limit on a mean passes.
 
-    Where fewer than 20 differences are expected, the gate takes the upper bound of the share of losses
-    instead: `few` holds the shares of differences and of losses, null where no such bound is known, and
-    then nothing passes.
+    Where fewer than 20 differences (with clusters 10) are expected, the gate takes the upper bound of the
+    share of losses instead: `few` holds the shares of differences and of losses, the latter null where no
+    such bound is known, and then nothing passes.
     """
     moved, lost = few
+    enough = MINIMUM_ITEMS if columns.cluster is None else MINIMUM_CLUSTERS
 
     def passes(n: int, limit: float) -> float:
-        if n * moved >= MINIMUM_ITEMS:
+        if n * moved >= enough:
             return power.pass_probability_mean(n, sd, limit, drop=harm, confidence=confidence)
         items = int(n / design)
         if lost is None or not items:
