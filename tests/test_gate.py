@@ -1,4 +1,4 @@
-"""`regress gate` at the command line on stored runs: its exit codes, and inputs that other tools get wrong."""
+"""`regress gate` at the command line, on stored runs: exit codes, and what other tools get wrong."""
 
 from __future__ import annotations
 
