@@ -30,7 +30,7 @@ LONGEST_ERROR = 4_000
 
 
 class Unusable(Exception):
-    """An input that cannot be meant, or a command that is not there."""
+    """An input that cannot be meant, a command that is not there, or a verdict that it did not leave."""
 
 
 def main() -> int:
@@ -71,16 +71,9 @@ def command() -> list[str]:
 
 
 def run(words: list[str]) -> tuple[int, str, Path | None]:
-    """The exit code, what went to standard error, and the folder that a verdict was written to.
-
-    Raises:
-        Unusable: If the command cannot be started.
-    """
+    """The exit code, what went to standard error, and the folder that a verdict was written to."""
     before = stamps()
-    try:
-        done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise Unusable(f"{words[0]} cannot be run: {error.strerror}") from None
+    done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace")
     mark = secrets.token_hex(16)  # nobody can guess it, so no line of the output is a command to the runner
     print(f"::stop-commands::{mark}\n{done.stdout}\n{done.stderr}\n::{mark}::", flush=True)
     written = [path for path, stamp in stamps().items() if before.get(path) != stamp]
