@@ -71,9 +71,10 @@ def test_the_example_uses_the_action_as_it_is_and_asks_for_no_more_than_it_needs
     assert workflow["permissions"] == {"contents": "read", "pull-requests": "write"}
     assert workflow["concurrency"]["cancel-in-progress"] is True
     assert "pull_request_target" not in EXAMPLE
-    step = workflow["jobs"]["gate"]["steps"][-1]
-    assert "/.github/actions/gate@" in step["uses"]
-    assert {"old", "new"} <= set(step["with"]) <= INPUTS
+    (block,) = re.findall("```yaml\n(.+?)```", README, re.DOTALL)
+    for step in (workflow["jobs"]["gate"]["steps"][-1], yaml.safe_load(block)["steps"][-1]):
+        assert "/.github/actions/gate@" in step["uses"]
+        assert {"old", "new"} <= set(step["with"]) <= INPUTS
     assert not list(FOLDER.parents[1].glob("workflows/*")), (
         "an example does not run on pushes to this repository"
     )
