@@ -154,8 +154,10 @@ def _grid(
     yield (
         "Probability in % that a rule passes on the n items at hand, by churn:",
         ["task", "rule", "n", *columns],
-        rows(lambda one: percent(one.pass_at_hand), at_hand=True)
-        + [[*_GATE, "", *(percent(gate.pass_at_hand) for gate in gates)]],
+        [
+            *rows(lambda one: percent(one.pass_at_hand), at_hand=True),
+            [*_GATE, "", *(percent(gate.pass_at_hand) for gate in gates)],
+        ],
     )
     headers = ["task", "rule", "of", *columns]
     if any(one.n < one.whole for one in rules):
@@ -194,7 +196,8 @@ def _smallest_cell(one: RulePlan) -> str:
 def _legend(plan: Plan) -> Iterator[str]:
     if len({gate.assumed_churn for gate in plan.gate}) == 1:
         yield (
-            f"PASS %: probability that the rule passes on so many items. needed: items for {chosen(plan.power)} %."
+            "PASS %: probability that the rule passes on so many items. needed: items for "
+            f"{chosen(plan.power)} %."
         )
     yield (
         "Limits of drops are in points, of NFR in percent. Of all instances that change, half are lost where "
