@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from regress.workflows.evaluate import evaluate as evaluate
     from regress.workflows.gate import gate as gate
     from regress.workflows.noise import noise as noise
+    from regress.workflows.plan import plan as plan
 
 _HOMES = {
     "ComparedRuns": "regress.frames",
@@ -34,10 +35,11 @@ _HOMES = {
     "evaluate": "regress.workflows.evaluate",
     "gate": "regress.workflows.gate",
     "noise": "regress.workflows.noise",
+    "plan": "regress.workflows.plan",
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "RegressError", "Run", "Settings"),
-    *("compare", "evaluate", "gate", "noise"),
+    *("compare", "evaluate", "gate", "noise", "plan"),
 ]
 
 

@@ -114,7 +114,7 @@ def stored(world: Path, command: Callable[..., Any]) -> Path:
 
 def test_commands_and_options_that_do_not_exist(transcript: Transcript) -> None:
     transcript.refused("comparee", "a", "b")
-    transcript.refused("launch")
+    transcript.refused("serve")
     transcript.refused("runs", "rn", "a")
     transcript.refused("compare", "a", "b", "--limt", "4")
     transcript.refused("compare", "a", "b", "--old-dtyp=float16")

@@ -5,7 +5,8 @@ Every fenced block has an info string that says what becomes of it here; none is
     sh           run, in order, in one folder that starts empty
     sh no-test   not run (minutes, a network, large models): parsed, and its make targets looked up
     python       run, in the same folder
-    toml         read as a regress.toml
+    toml         read as a regress.toml, its gate as a policy
+    yaml         a step of a workflow: the action and its inputs exist
     text         shown output
     (none)       the map of the tree
 
@@ -24,15 +25,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regress import cli
 from regress.__main__ import main
 from regress.config import load_config
+from regress.workflows.policies import policy_of
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
-KNOWN = {"sh", "sh no-test", "python", "toml", "text", ""}
+KNOWN = {"sh", "sh no-test", "python", "toml", "yaml", "text", ""}
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ def test_commands_and_python_run_on_a_few_items(tmp_path: Path, monkeypatch: pyt
             continue
         for words in commands(block):
             assert words[0] == "regress", f"line {block.line}: {shlex.join(words)} is not run by this test"
-            assert main(words[1:]) == 0, f"line {block.line}: {shlex.join(words)}"
+            # two items are no evidence, and a gate says so
+            expected = 2 if words[1] == "gate" and "--explain" not in words else 0
+            assert main(words[1:]) == expected, f"line {block.line}: {shlex.join(words)}"
 
 
 @pytest.mark.slow
@@ -145,6 +150,14 @@ def test_configuration_is_accepted(tmp_path: Path) -> None:
             config = load_config(start=tmp_path)
             assert config.path == tmp_path / "regress.toml"
             config.settings()
+            policy_of(None, config)
+
+
+def test_the_action_that_it_names_takes_these_inputs() -> None:
+    (step,) = yaml.safe_load(next(block.text for block in BLOCKS if block.info == "yaml"))
+    folder = re.fullmatch(r"OWNER/regress/([\w./-]+)@main", step["uses"])[1]
+    action = yaml.safe_load((ROOT / folder / "action.yml").read_text(encoding="utf-8"))
+    assert set(step["with"]) <= set(action["inputs"])
 
 
 # ── what it names ────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import Any
 from regress.comparison.rows import SEED
 from regress.comparison.table import Floors, assemble
 from regress.config import Config, Settings, load_config
-from regress.errors import HubError, MissingExtra, NotComparable, RegressError, UnknownName
+from regress.errors import HubError, MissingExtra, NotComparable, RegressError, UnknownName, UsageError
 from regress.frames import ComparedRuns
 from regress.pairing import pair
 from regress.store.manifest import read_spec
@@ -154,10 +154,16 @@ def _at_hand(side: _Side, settings: Settings, progress: Progress) -> stored.Runs
 
 
 def _by_name(side: _Side, settings: Settings, error: RegressError, progress: Progress) -> stored.Runs:
-    """The stored runs that bear the model's name, because of `error`; raises it if there are none."""
+    """The stored runs that bear the model's name, because of `error`.
+
+    Raises:
+        RegressError: If there are none: `error`, or that none is, where models cannot be run at all.
+    """
     store = Store(side.config.store)
     given = {name for name, value in side.given.items() if value is not None}
     runs = stored.by_name(side.name, settings, store, given)
+    if runs is None and isinstance(error, MissingExtra):
+        raise UsageError(f"no run of {side.name!r} is stored in {store.root}", do=str(error)) from None
     if runs is None:
         raise error
     progress(Remark(text=f"{error} The stored runs of {side.name} are used as they are."))

@@ -68,6 +68,27 @@ def test_the_weights_wing_is_really_out_of_reach_here(light, here):
     assert "pip install 'regress-harness[models]'" in outcome.stderr
 
 
+def test_a_path_where_nothing_is_stored_is_said_to_be_that(light, here):
+    """Not that models cannot be run here: nobody meant to run one."""
+    outcome = light("gate", "runs/gone", "runs/new", "--store", "runs")
+    assert outcome.returncode == 2
+    assert "no run of 'runs/gone' is stored in runs" in outcome.stderr
+
+
+def test_two_stored_runs_are_judged(light, runs):
+    """Eight items are no evidence; what there is is judged all the same."""
+    outcome = light("gate", *runs)
+    assert outcome.returncode == 2, outcome.stderr
+    assert "at least 200 instances" in outcome.stdout
+    assert Path("reports/old.jsonl..new.jsonl/junit.xml").is_file()
+
+
+def test_an_update_is_planned_from_stored_runs(light, runs):
+    outcome = light("plan", *runs)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "accuracy drop" in outcome.stdout
+
+
 def test_two_stored_runs_are_compared_and_reported(light, runs):
     outcome = light("compare", *runs)
     assert outcome.returncode == 0, outcome.stderr
