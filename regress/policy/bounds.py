@@ -72,7 +72,9 @@ def rate(flips: Floats, cluster: Codes | None, limit: float, confidence: float) 
 def accuracy_drop(drop: Floats, cluster: Codes | None, limit: float, confidence: float) -> Bounds | None:
     """Bounds of a fall of accuracy: Tango's score test, with clusters Miller's standard error.
 
-    The lower bound and its test count half a lost answer less (`HALF`).
+    The lower bound and its test count half a lost answer less (`HALF`). Where nothing was gained, the fall
+    is a rate of losses, and the upper bound and its test are Clopper and Pearson's: there the score test
+    would pass up to 6 in a hundred updates that are at the limit, the exact one never more than 5.5.
 
     Args:
         drop: [n] in [-1, 1], old right minus new right.
@@ -87,8 +89,12 @@ def accuracy_drop(drop: Floats, cluster: Codes | None, limit: float, confidence:
         estimate=(lost - gained) / n,
         n=n,
         low=-paired.tango_upper(max(0.0, lost - HALF), gained, n, confidence),
-        high=-paired.tango_lower(lost, gained, n, confidence),
-        p_pass=paired.non_inferiority_p(lost, gained, n, limit),
+        high=-paired.tango_lower(lost, gained, n, confidence)
+        if gained
+        else rates.upper_bound(lost, n, confidence),
+        p_pass=paired.non_inferiority_p(lost, gained, n, limit)
+        if gained
+        else rates.p_at_most(lost, n, limit),
         p_fail=paired.inferiority_p(max(0.0, lost - HALF), gained, n, limit),
         method="tango",
     )
