@@ -236,6 +236,17 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in _SETTINGS}
 
 
+def compared(options: argparse.Namespace) -> dict[str, Any]:
+    """What comparing takes, as given: settings, those of either side, where runs lie, and the seed."""
+    return {
+        **settings(options),
+        "store": options.store,
+        "resampling_seed": options.resampling_seed,
+        "old_settings": side_settings(options, "old"),
+        "new_settings": side_settings(options, "new"),
+    }
+
+
 def side_settings(options: argparse.Namespace, side: str) -> dict[str, Any]:
     """What was given for one side only (`--old-dtype …`)."""
     given = {name: getattr(options, f"{side}_{name}") for name in SIDED}

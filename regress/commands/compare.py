@@ -13,9 +13,8 @@ from regress.options import (
     add_questions,
     add_resampling_seed,
     add_sided,
+    compared,
     one_of,
-    settings,
-    side_settings,
     whole,
 )
 
@@ -68,13 +67,9 @@ def _compare(options: argparse.Namespace) -> int:
             options.old,
             options.new,
             allow=options.allow,
-            store=options.store,
             worst=options.worst,
-            resampling_seed=options.resampling_seed,
             progress=progress,
-            old_settings=side_settings(options, "old"),
-            new_settings=side_settings(options, "new"),
-            **settings(options),
+            **compared(options),
         )
     folder = write_reports(comparison, root=options.out, with_text=options.with_text)
     if options.json:

@@ -13,9 +13,8 @@ from regress.options import (
     add_questions,
     add_resampling_seed,
     add_sided,
+    compared,
     names,
-    settings,
-    side_settings,
 )
 
 FORMATS = ("json", "junit", "md")
@@ -73,17 +72,7 @@ def _gate(options: argparse.Namespace) -> int:
     from regress.workflows.reports import write_verdict
 
     with console.watched() as progress:
-        gated = gate(
-            options.old,
-            options.new,
-            policy=options.policy,
-            store=options.store,
-            resampling_seed=options.resampling_seed,
-            progress=progress,
-            old_settings=side_settings(options, "old"),
-            new_settings=side_settings(options, "new"),
-            **settings(options),
-        )
+        gated = gate(options.old, options.new, policy=options.policy, progress=progress, **compared(options))
     folder = write_verdict(gated, root=options.out, formats=options.to, with_text=options.with_text)
     _print(gated, options, str(folder))
     return gated.exit_code

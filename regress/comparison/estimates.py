@@ -58,13 +58,14 @@ def estimates(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
 
 def _binary(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new, same = columns.old_correct, columns.new_correct, columns.same_answer
+    lost, gained = columns.lost(), columns.gained()
     wrong_otherwise = ~new & ~same
     return {
         "old": _rate(columns, discrete.accuracy(old), old),
         "new": _rate(columns, discrete.accuracy(new), new),
         "delta": _accuracy_change(columns),
-        "nfr": _rate(columns, discrete.nfr(old, new), old & ~new),
-        "pfr": _rate(columns, discrete.pfr(old, new), ~old & new),
+        "nfr": _rate(columns, discrete.nfr(old, new), lost),
+        "pfr": _rate(columns, discrete.pfr(old, new), gained),
         "nfr_mc": _rate(columns, discrete.nfr_mc(new, same), wrong_otherwise, defined=columns.answers),
         "btc": _rate(columns, discrete.btc(old, new), new, of=old),
         "bec": _rate(columns, discrete.bec(old, new), ~old, of=~new),
@@ -75,18 +76,18 @@ def _binary(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
 
 def _scored(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new = columns.old_score, columns.new_score
-    change = continuous.change(old, new)
+    change = columns.change
     made = {
         "old": _mean(columns, continuous.mean_score(old), old),
         "new": _mean(columns, continuous.mean_score(new), new),
         "delta": _score_change(columns, change, rng),
-        "nfr": _rate(columns, continuous.nfr(old, new), change < 0),
-        "pfr": _rate(columns, continuous.pfr(old, new), change > 0),
+        "nfr": _rate(columns, continuous.nfr(old, new), columns.lost()),
+        "pfr": _rate(columns, continuous.pfr(old, new), columns.gained()),
     }
     if columns.scale == "bounded":
-        tau, tie = continuous.TAU, continuous.TIE
-        made["nfr_tau"] = _rate(columns, continuous.nfr(old, new, tau=tau), change < -tau - tie)
-        made["pfr_tau"] = _rate(columns, continuous.pfr(old, new, tau=tau), change > tau + tie)
+        tau = continuous.TAU
+        made["nfr_tau"] = _rate(columns, continuous.nfr(old, new, tau=tau), columns.lost(tau))
+        made["pfr_tau"] = _rate(columns, continuous.pfr(old, new, tau=tau), columns.gained(tau))
     made["m_g"] = _mean_gain(columns, continuous.m_g(old, new), change, rng)
     made["m_r"] = _mean_gain(columns, continuous.m_r(old, new), -change, rng)
     return made
@@ -116,10 +117,8 @@ def _accuracy_change(columns: Judged) -> Estimate:
     if columns.n == 0:
         return Estimate(value=value, n=0)
     if columns.units is not None:
-        change = columns.new_correct.astype(np.float64) - columns.old_correct
-        return _mean(columns, value, change)
-    lost = int(np.count_nonzero(columns.old_correct & ~columns.new_correct))
-    gained = int(np.count_nonzero(~columns.old_correct & columns.new_correct))
+        return _mean(columns, value, columns.change)
+    lost, gained = int(columns.lost().sum()), int(columns.gained().sum())
     return _estimate(value, columns.n, paired.tango_interval(lost, gained, columns.n, CONFIDENCE), "tango")
 
 
@@ -146,7 +145,7 @@ def _mean_gain(columns: Judged, value: float, change: Floats, rng: np.random.Gen
 
 def _relative_nfr(columns: Judged, rng: np.random.Generator) -> Estimate:
     old, new = columns.old_correct, columns.new_correct
-    value, lost = discrete.relative_nfr(old, new), (old & ~new).astype(np.float64)
+    value, lost = discrete.relative_nfr(old, new), columns.lost().astype(np.float64)
     rows = np.column_stack([lost, old, ~new, np.ones_like(lost)])
 
     def quotient(sums: Floats) -> Floats:

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.comparison.judged import Judged
-from regress.metrics.continuous import change
 from regress.statistics import clustered, mcnemar, multiplicity, permutation, power, rates
 from regress.types import Estimate, Evidence, Notice, SuiteEvidence, TaskComparison
 
@@ -94,7 +93,7 @@ def about(columns: Judged) -> Iterator[Notice]:
         discordant = sum(_flips(columns))
         if 0 < discordant < FEW_DISCORDANT:
             yield Notice(code="few-discordant", data={"discordant": discordant, "minimum": FEW_DISCORDANT})
-    elif columns.n and (share := float(np.mean(_change(columns) == 0))) > MOSTLY_TIES:
+    elif columns.n and (share := float(np.mean(columns.change == 0))) > MOSTLY_TIES:
         yield Notice(code="ties", data={"share": share})
     floor = columns.old_floor
     if floor and floor.padding and not floor.padding.sound:
@@ -103,28 +102,20 @@ def about(columns: Judged) -> Iterator[Notice]:
 
 def _flips(columns: Judged) -> tuple[int, int]:
     """Rows lost and gained."""
-    lost = np.count_nonzero(columns.old_correct & ~columns.new_correct)
-    return int(lost), int(np.count_nonzero(~columns.old_correct & columns.new_correct))
-
-
-def _change(columns: Judged) -> Floats:
-    if columns.scale == "binary":
-        return columns.new_correct.astype(np.float64) - columns.old_correct
-    return change(columns.old_score, columns.new_score)
+    return int(np.count_nonzero(columns.lost())), int(np.count_nonzero(columns.gained()))
 
 
 def _binary(columns: Judged) -> tuple[str, float, float]:
     lost, gained = _flips(columns)
     if columns.units is None:
         return "mcnemar", mcnemar.exact_worse(lost, gained), mcnemar.mid_p(lost, gained)
-    moved = _change(columns)
-    each = [clustered.cluster_sums(side, columns.units) for side in (moved < 0, moved > 0)]
+    each = [clustered.cluster_sums(side, columns.units) for side in (columns.lost(), columns.gained())]
     _, differs = clustered.obuchowski(*each)
     return "mcnemar", differs / 2 if lost >= gained else 1 - differs / 2, differs
 
 
 def _scored(columns: Judged, rng: np.random.Generator) -> tuple[str, float, float]:
-    return ("sign-flip", *permutation.sign_flip(_change(columns), rng, cluster=columns.units))
+    return ("sign-flip", *permutation.sign_flip(columns.change, rng, cluster=columns.units))
 
 
 def _mde(columns: Judged) -> float:
@@ -136,7 +127,7 @@ def _mde(columns: Judged) -> float:
         churn = discordant / n if discordant else rates.upper_bound(0, n)
         found = power.mde(n, churn, power=POWER)
         return found if math.isfinite(found) else _one_way(n)
-    error = clustered.standard_error(_change(columns), columns.units)
+    error = clustered.standard_error(columns.change, columns.units)
     return power.mde_mean(error * math.sqrt(n), n, power=POWER) if error > 0 else math.nan
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regress.comparison import reruns
+from regress.metrics import continuous
 from regress.metrics import flips as discrete
 from regress.schema import INSTANCE
 from regress.types import NoiseFloor, Pairs, QuadrantCounts, Scale, TaskSpec
@@ -72,6 +73,21 @@ class Judged:
     def clusters(self) -> int | None:
         """How many clusters there are; null where every instance was sampled alone."""
         return None if self.cluster is None else int(np.unique(self.cluster).size)
+
+    @property
+    def change(self) -> Floats:
+        """[n] new less old: of scores, 0 within rounding; of right answers -1, 0 or 1."""
+        if self.scale == "binary":
+            return self.new_correct.astype(np.float64) - self.old_correct
+        return continuous.change(self.old_score, self.new_score)
+
+    def lost(self, tau: float = 0.0) -> Bools:
+        """[n] which rows got worse: right and now wrong, or a score that fell by more than `tau`."""
+        return self.change < (0.0 if self.scale == "binary" else -tau - continuous.TIE)
+
+    def gained(self, tau: float = 0.0) -> Bools:
+        """[n] which rows got better."""
+        return self.change > (0.0 if self.scale == "binary" else tau + continuous.TIE)
 
     def items(self, mask: Bools | None = None) -> int:
         """Instances with at least one row that `mask` picks."""

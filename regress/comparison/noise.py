@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.comparison.judged import Judged
-from regress.comparison.reruns import own_flips
-from regress.metrics.continuous import TIE, change
+from regress.comparison.reruns import ENOUGH_RUNS, own_flips, runs
 from regress.statistics import bootstrap
 from regress.statistics import noise as estimators
 from regress.types import VARIATIONS, Estimate, NoiseFloor, Notice, Variation
@@ -29,9 +28,6 @@ Floats = npt.NDArray[np.float64]
 
 AVERAGED: tuple[Variation, ...] = ("rerun", "batch", "order")
 """Kinds that make up the floor, where they are stored."""
-
-ENOUGH_RUNS = 3
-"""With fewer runs of the old model, an excess is conditional on those that there are."""
 
 
 def noise(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -55,20 +51,14 @@ def _floors(columns: Judged, floor: NoiseFloor, rng: np.random.Generator) -> dic
         return made
     own = own_flips(floor, counted)
     made["floor_nfr"] = _mean(columns, own)
-    made["excess_nfr"] = _excess(columns, _flips(columns) - own, _warnings(floor, counted), rng)
+    made["excess_nfr"] = _excess(columns, columns.lost() - own, _warnings(floor, counted), rng)
     return made
 
 
-def _flips(columns: Judged) -> Floats:
-    if columns.scale == "binary":
-        return (columns.old_correct & ~columns.new_correct).astype(np.float64)
-    return (change(columns.old_score, columns.new_score) < -TIE).astype(np.float64)
-
-
 def _warnings(floor: NoiseFloor, counted: list[Variation]) -> tuple[Notice, ...]:
-    runs = 1 + sum(len(floor.reruns[kind].score) - 1 for kind in counted)
+    known = runs(floor, counted)
     missing = [kind for kind in AVERAGED if kind not in counted]
-    made = [Notice(code="floor-conditional", data={"runs": runs})] if runs < ENOUGH_RUNS else []
+    made = [Notice(code="floor-conditional", data={"runs": known})] if known < ENOUGH_RUNS else []
     return (*made, *([Notice(code="no-floor-kinds", data={"missing": missing})] if missing else []))
 
 
@@ -105,7 +95,7 @@ def _robust(columns: Judged, floor: NoiseFloor) -> dict[str, Estimate]:
     if np.isnan(epsilon):
         return {}
     toss = estimators.coin_toss(columns.old_margin, columns.new_margin, epsilon)
-    lost, gained = columns.old_correct & ~columns.new_correct, ~columns.old_correct & columns.new_correct
+    lost, gained = columns.lost(), columns.gained()
     n = columns.items()
     said = Notice(code="epsilon", data={"epsilon": epsilon, "capped": capped})
     return {

@@ -12,6 +12,9 @@ import numpy.typing as npt
 from regress.statistics.noise import self_falls, self_flips
 from regress.types import NoiseFloor, Reruns, Variation
 
+ENOUGH_RUNS = 3
+"""With fewer runs of a model, its floor is conditional on those that there are."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -55,6 +58,11 @@ def _joined(parts: Sequence[Reruns]) -> Reruns:
         score=np.concatenate([part.score[:runs] for part in parts], axis=1),
         margin=beside([part.margin for part in parts]),
     )
+
+
+def runs(floor: NoiseFloor, kinds: Collection[Variation]) -> int:
+    """How many runs of the model these kinds hold: each kind begins with the run itself."""
+    return 1 + sum(len(floor.reruns[kind].score) - 1 for kind in kinds)
 
 
 def own_flips(floor: NoiseFloor, kinds: Collection[Variation], *, tau: float = 0.0) -> Floats:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from regress.comparison.judged import Judged
 from regress.comparison.reruns import own_flips
-from regress.metrics.continuous import TIE, change
 from regress.types import Scale, Variation
 from regress.verdicts import MEASURES, Measure, Rule
 
@@ -63,16 +62,12 @@ def usable(scale: Scale, *, answers: bool) -> list[Measure]:
 
 def drop(columns: Judged) -> Floats:
     """Fall of accuracy or score, row by row: [n], positive where the new model is worse."""
-    if columns.scale == "binary":
-        return columns.old_correct.astype(np.float64) - columns.new_correct
-    return -change(columns.old_score, columns.new_score)
+    return -columns.change
 
 
 def flipped(columns: Judged, tau: float | None) -> Floats:
     """Negative flips, row by row: [n], 0 or 1; on scores those that fell by more than `tau`."""
-    if columns.scale == "binary":
-        return (columns.old_correct & ~columns.new_correct).astype(np.float64)
-    return (change(columns.old_score, columns.new_score) < -(tau or 0.0) - TIE).astype(np.float64)
+    return columns.lost(tau or 0.0).astype(np.float64)
 
 
 def wrong_otherwise(columns: Judged) -> Floats:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import chdtri
 
 from regress.comparison.judged import Judged
-from regress.metrics.continuous import TIE, change
+from regress.metrics.continuous import change
 from regress.statistics import clustered, rates
 
 PILOT_CONFIDENCE = 0.95
@@ -27,9 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 def changed(columns: Judged, beyond: float = 0.0) -> Bools:
     """Which rows an update changes: another correctness; on scores a change by more than `beyond`. [n]."""
-    if columns.scale == "binary":
-        return columns.old_correct != columns.new_correct
-    return np.asarray(np.abs(change(columns.old_score, columns.new_score)) > beyond + TIE)
+    return columns.lost(beyond) | columns.gained(beyond)
 
 
 def wrong_otherwise(columns: Judged) -> Bools:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from regress.comparison.evidence import FEW_CLUSTERS
 from regress.comparison.judged import Judged
+from regress.comparison.reruns import ENOUGH_RUNS, runs
 from regress.comparison.rows import stream
 from regress.errors import UsageError
 from regress.policy import bounds, harms
@@ -21,11 +23,8 @@ from regress.policy.case import Case
 from regress.types import Notice, TaskSpec
 from regress.verdicts import Outcome, Policy, Rule, Terms
 
-FEWEST_CLUSTERS, FEW_CLUSTERS = 10, 30
-"""Below the first nothing can be said, below the second it is rough."""
-
-ENOUGH_RUNS = 3
-"""With fewer runs of OLD, an excess is conditional on those that there are."""
+FEWEST_CLUSTERS = 10
+"""With fewer clusters nothing can be said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +167,7 @@ def _warnings(columns: Judged, rule: Rule, policy: Policy) -> Iterator[Notice]:
     clusters = columns.clusters
     if clusters is not None and FEWEST_CLUSTERS <= clusters < FEW_CLUSTERS:
         yield Notice(code="few-clusters", data={"clusters": clusters, "minimum": FEW_CLUSTERS})
-    if rule.measure == "max_excess_nfr" and columns.old_floor and not _missing(columns, policy):
-        # the run itself is the first of every kind
-        runs = 1 + sum(len(columns.old_floor.reruns[kind].score) - 1 for kind in policy.noise_kinds)
-        if runs < ENOUGH_RUNS:
-            yield Notice(code="floor-conditional", data={"runs": runs})
+    if rule.measure != "max_excess_nfr" or columns.old_floor is None or _missing(columns, policy):
+        return
+    if (known := runs(columns.old_floor, policy.noise_kinds)) < ENOUGH_RUNS:
+        yield Notice(code="floor-conditional", data={"runs": known})
