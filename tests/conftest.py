@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from regress.comparison.judged import Judged
 from regress.identity import sequence_hash, task_fingerprint, text_hash
 from regress.schema import instance_table, prediction_table
 from regress.store.runs import Store
@@ -141,6 +143,31 @@ def _stored(root: Path, label: str, predictions: Sequence[Prediction], **changes
         return writer.finish(recorded)
 
 
+def _judged(
+    old: np.ndarray, new: np.ndarray, *, scale: str = "binary", same: np.ndarray | None = None, **changes: Any
+) -> Judged:
+    """Judged columns from two vectors of right answers or scores, without runs."""
+    n = old.size
+    binary = scale == "binary"
+    nothing = np.zeros(n, dtype=np.bool_)
+    given = {
+        "item": np.arange(n),
+        "cluster": None,
+        "readable": np.ones(n, dtype=np.bool_),
+        "same_answer": (old == new) if same is None else same,
+        "answers": True,
+        "repeated": False,
+    }
+    return Judged(
+        scale=scale,
+        old_correct=old.astype(np.bool_) if binary else nothing,
+        new_correct=new.astype(np.bool_) if binary else nothing,
+        old_score=old.astype(np.float64),
+        new_score=new.astype(np.float64),
+        **(given | changes),
+    )
+
+
 def _fixture(name: str, function: Callable[..., Any]) -> Any:
     @pytest.fixture(scope="session", name=name)
     def builder() -> Callable[..., Any]:
@@ -157,6 +184,7 @@ make_scores = _fixture("make_scores", _scores)
 make_run = _fixture("make_run", _run)
 make_instances = _fixture("make_instances", _instances)
 store_run = _fixture("store_run", _stored)
+columns = _fixture("columns", _judged)
 
 
 # ── the door: the command line in this process, in a small world of its own ──────────────────────

@@ -20,30 +20,6 @@ from regress.verdicts import RuleResult, Verdict
 TAGS = INSTANCE.field("tags").type
 
 
-def _columns(
-    old: np.ndarray, new: np.ndarray, *, scale: str = "binary", same: np.ndarray | None = None, **changes: Any
-) -> Judged:
-    n = old.size
-    binary = scale == "binary"
-    nothing = np.zeros(n, dtype=np.bool_)
-    given = {
-        "item": np.arange(n),
-        "cluster": None,
-        "readable": np.ones(n, dtype=np.bool_),
-        "same_answer": (old == new) if same is None else same,
-        "answers": True,
-        "repeated": False,
-    }
-    return Judged(
-        scale=scale,
-        old_correct=old.astype(np.bool_) if binary else nothing,
-        new_correct=new.astype(np.bool_) if binary else nothing,
-        old_score=old.astype(np.float64),
-        new_score=new.astype(np.float64),
-        **(given | changes),
-    )
-
-
 def _case(
     columns: Judged,
     name: str = "gsm8k",
@@ -78,19 +54,13 @@ def _case(
 
 
 @pytest.fixture(scope="session")
-def columns() -> Callable[..., Judged]:
-    """Judged columns from two vectors of right answers or scores."""
-    return _columns
-
-
-@pytest.fixture(scope="session")
 def case() -> Callable[..., Case]:
     """A case from judged columns."""
     return _case
 
 
 @pytest.fixture(scope="session")
-def flips() -> Callable[..., Judged]:
+def flips(columns: Callable[..., Judged]) -> Callable[..., Judged]:
     """Judged columns with so many flips: `flips(lost=60, gained=60, n=1319)`."""
 
     def build(lost: int, gained: int, n: int, *, wrong: int | None = None, **changes: Any) -> Judged:
@@ -101,7 +71,7 @@ def flips() -> Callable[..., Judged]:
         new = old.copy()
         new[:lost] = False
         new[lost : lost + gained] = True
-        return _columns(old, new, **changes)
+        return columns(old, new, **changes)
 
     return build
 
