@@ -9,7 +9,7 @@ POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(
             $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test test-all check lint types contracts benchmark demo-models clean
+.PHONY: help setup compare gate calibration test test-all check lint types contracts benchmark demo-models clean
 
 help:  ## this list
 	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
@@ -25,6 +25,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 compare: setup  ## what did the update break? evaluates what is not stored yet, prints the table
 	$(BIN)/regress compare $(OLD) $(NEW) $(POSSIBLE) $(ARGS)
+
+gate: setup  ## may the new model go out? [POLICY=strict|balanced|permissive|FILE]
+	$(BIN)/regress gate $(OLD) $(NEW) $(if $(POLICY),--policy $(POLICY)) $(POSSIBLE) $(ARGS)
 
 test: setup  ## the default test lane: no network, no GPU, no shared folder
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
@@ -47,6 +50,9 @@ contracts: setup
 
 benchmark: setup  ## speed as ratios, printed and written to reports/benchmarks/
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.benchmarks $(ARGS)
+
+calibration: setup  ## does the gate keep its promises? error rates, printed and written to reports/calibration/
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration $(ARGS)
 
 demo-models: setup  ## train the built-in pair again, about six minutes of CPU
 	$(BIN)/python -m regress.demo $(ARGS)
