@@ -41,7 +41,7 @@ def wilson(reps: int, rng: np.random.Generator) -> Table:
         rows.append(marked)
     return Table(
         title=table.title,
-        how=f"{table.how}; *: regress warns of the interval when it meets n p flips",
+        how=f"{table.how}; *: with n p flips regress warns of it",
         columns=table.columns,
         rows=rows,
         checks=checks,

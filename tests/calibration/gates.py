@@ -56,7 +56,7 @@ def failing(reps: int, rng: np.random.Generator) -> Table:
     return Table(
         title="Whole gate, every rule at its limit: P(gate FAIL)",
         how=f"simulation of {reps // 4:,} to {20 * reps:,} suites a row; n = {N} a task; "
-        "`no Holm`: some rule's own p below 5 %",
+        "`no Holm`: unadjusted",
         columns=("rules", "k", "no Holm", "FAIL"),
         rows=rows,
         checks=checks,

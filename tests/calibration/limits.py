@@ -119,14 +119,14 @@ def held_to(
         rows.append([*labels, *rates.values(), float(np.mean(np.isnan(p_fail)))])
         where = ", ".join(f"{head} {label}" for head, label in zip(heads, labels, strict=True))
         checks += [
-            Check(name=f"P({side}), {title}, {where}", rate=rate, bound=bound, draws=p_pass.size)
+            Check(name=f"P({side}), {where}", rate=rate, bound=bound, draws=p_pass.size)
             for side, rate in rates.items()
         ]
     counts = sorted({one[1][0].size for one in simulated})
     how = f"simulation of {counts[0]:,}" + (f" to {counts[-1]:,}" if len(counts) > 1 else "")
     return Table(
         title=title,
-        how=f"{how} data sets a row; `fallback` is how often too little differs for the method",
+        how=f"{how} data sets a row; `fallback`: too little differs for the method",
         columns=(*heads, "P(PASS)", "P(FAIL)", "fallback"),
         rows=rows,
         checks=checks,

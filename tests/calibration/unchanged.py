@@ -170,7 +170,7 @@ def _shares(verdict: Codes) -> Shares:
 
 
 def _three(shares: Shares) -> str:
-    return " ".join(f"{100 * one:5.1f}" for one in shares)
+    return " ".join(f"{100 * one:4.0f}" for one in shares)
 
 
 TABLES = (one_task, clusters, correlated, presets)
