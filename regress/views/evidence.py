@@ -11,7 +11,6 @@ from regress.types import (
     Estimate,
     Evidence,
     Notice,
-    PaddingCheck,
     SuiteEvidence,
     TaskComparison,
 )
@@ -127,12 +126,14 @@ def _tosses(task: TaskComparison) -> Iterator[str]:
 
 def _diagnosis(task: TaskComparison) -> str:
     """The identity of repeated answers: what exceeds the models' own noise, and what it is made of."""
-    own, loss, distance = (value(task, one) for one in ("self_nfr", "half_loss", "half_distance"))
-    if not all(map(math.isfinite, (own, loss, distance))):
+    parts = [value(task, one) for one in ("cross_nfr", "self_nfr", "half_loss", "half_distance")]
+    if not all(map(math.isfinite, parts)):
         return ""
+    cross, own, loss, distance = map(percent, parts)
     return (
-        f"both models against themselves: mean NFR {percent(own)}; the NFR of the update exceeds it by "
-        f"half the accuracy loss, {percent(loss)}, and half the distance in behaviour, {percent(distance)}"
+        f"NFR over all pairs of an old and a new answer {cross}, of which {own} is what the models show "
+        f"against themselves (their mean), {loss} half the accuracy loss and {distance} half the distance "
+        "in behaviour"
     )
 
 
@@ -154,13 +155,15 @@ def suite_line(suite: SuiteEvidence | None) -> str:
 def alarms(comparison: Comparison) -> Iterator[str]:
     """What to see before any number: tasks on which the engine, not the model, is at fault."""
     for task in comparison.tasks:
-        found = [sentence(notice) for notice in notices(task) if notice.code == ENGINE_AT_FAULT]
-        if not found and task.padding is not None and not task.padding.sound:
-            found = [sentence(_at_fault(task.padding))]
-        if found:
-            yield f"{task_name(task)}: {found[0]}"
+        if found := at_fault(task):
+            yield f"{task_name(task)}: {sentence(found)}"
 
 
-def _at_fault(check: PaddingCheck) -> Notice:
+def at_fault(task: TaskComparison) -> Notice | None:
+    """The notice that the engine, not the model, is at fault; null where it is not known to be."""
+    found = next((notice for notice in notices(task) if notice.code == ENGINE_AT_FAULT), None)
+    if found or task.padding is None or task.padding.sound:
+        return found
+    check = task.padding
     data = {"largest": check.largest, "threshold": check.threshold, "batch_size": check.batch_size}
     return Notice(code=ENGINE_AT_FAULT, data=data)

@@ -20,8 +20,8 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
                         btc, bec, nfi, relative_nfr, churn. Score scales: old, new, delta (mean scores), nfr,
                         pfr, m_g, m_r, churn, and if bounded nfr_tau, pfr_tau. Where a noise floor is
                         stored: floor_nfr, floor_<kind> (rerun, batch, order, hardware, seed), excess_nfr
-                        (may be negative), robust_nfr, robust_pfr, coin_tosses; and with repeats self_nfr,
-                        half_loss, half_distance
+                        (may be negative), robust_nfr, robust_pfr, coin_tosses; and with repeats cross_nfr
+                        (over all pairs of an old and a new answer), self_nfr, half_loss, half_distance
       evidence          {test, p_worse, p_differs, p_differs_holm, detected, mde, power}: whether delta is
                         more than chance; p_worse is one-sided, mde in the unit of delta; null where
                         nothing was tested

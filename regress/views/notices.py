@@ -43,6 +43,12 @@ def _undetected(data: Mapping[str, Any]) -> str:
     )
 
 
+def _significant(data: Mapping[str, Any]) -> str:
+    low = data.get("low", math.nan)
+    least = f": at least {amount(low, data.get('scale', 'binary'))}" if math.isfinite(low) else ""
+    return f"The drop is smaller than the limit, but more than chance{least}."
+
+
 def _constant(data: Mapping[str, Any]) -> str:
     answer = f", “{value(data['answer'])}”," if data.get("answer") is not None else ""
     return (
@@ -147,9 +153,12 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "no-floor-kinds": lambda data: (
         f"The noise floor was not measured for {listed(data['missing'])}; it rests on the other reruns."
     ),
-    "significant-drop": lambda data: "The drop is smaller than the limit, but more than chance.",
+    "floor-unusable": lambda data: (
+        f"The stored reruns of the old model could not be used: {head(data['reason'], _REASON).rstrip('.')}."
+    ),
+    "significant-drop": _significant,
     "listed-not-right": lambda data: (
-        f"The old model was not right on {listed(data['ids'])} to begin with, so nothing is held there."
+        f"The old model was never right on {listed(data['ids'])}, so nothing is held there."
     ),
 }
 """A sentence for each code."""

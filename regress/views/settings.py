@@ -61,6 +61,8 @@ def difference(setting: Difference) -> str:
 
     >>> difference(Difference(field="task.num_fewshot", old=0, new=5))
     'worked examples 0 → 5'
+    >>> difference(Difference(field="task.prompts", old="a" * 63 + "b", new="a" * 63 + "c"))
+    'prompts …aaaaaaaaaaaaaaaaaaaab → …aaaaaaaaaaaaaaaaaaaac'
     """
     return f"{_NAMES.get(setting.field, name(setting.field))} {_contrast(setting.old, setting.new)}"
 
@@ -80,13 +82,17 @@ def value(setting: Any) -> str:
 
 
 def _contrast(old: Any, new: Any) -> str:
-    """Two values of a setting; of long ones the part where they part."""
+    """Two values of a setting, of long ones the part where they part; or that they only look the same."""
     texts = [_plain(setting) for setting in (old, new)]
+    if texts[0] == texts[1]:  # hashes that begin alike
+        texts = [str(setting) for setting in (old, new)]
     if max(map(len, texts)) > _VALUE:
-        parting = next((i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
+        equal = min(map(len, texts))
+        parting = next((i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), equal)
         start = max(0, parting - _VALUE // 2)
         texts = [("…" if start else "") + text[start:] for text in texts]
-    return " → ".join(head(text, _VALUE) for text in texts)
+    before, after = (head(text, _VALUE) for text in texts)
+    return f"{before} → {after}" if before != after else "not the same"
 
 
 def _plain(setting: Any) -> str:

@@ -283,6 +283,7 @@ def noisy_gsm8k() -> TaskComparison:
         robust_nfr=0.0591,
         robust_pfr=0.01,
         coin_tosses=0.0114,
+        cross_nfr=0.0651,
         self_nfr=0.0071,
         half_loss=0.025,
         half_distance=0.033,

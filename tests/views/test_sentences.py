@@ -35,7 +35,8 @@ NOTICES: dict[str, dict[str, Any]] = {
     "interval-rough": {},
     "few-differences": {"nonzero": 7, "minimum": 20},
     "no-floor-kinds": {"missing": ["order"]},
-    "significant-drop": {},
+    "floor-unusable": {"reason": "rerun 2 answers other instances."},
+    "significant-drop": {"low": 0.003, "scale": "binary"},
     "listed-not-right": {"ids": ["a", "b"]},
 }
 

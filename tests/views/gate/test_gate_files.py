@@ -176,7 +176,7 @@ def test_undefined_is_null_and_a_warning_bears_its_sentence(verdicts: Any) -> No
     whole = document(verdicts["fail"])
     flipped = next(result for result in whole["results"] if result["rule"] == "must_not_flip")
     assert flipped["estimate"] is None
-    assert flipped["warnings"][0]["sentence"].startswith("The old model was not right on c3")
+    assert flipped["warnings"][0]["sentence"].startswith("The old model was never right on c3")
     assert (whole["runs"], whole["demo"], whole["old"]) == (None, None, None)
 
 
