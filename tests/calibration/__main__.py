@@ -3,7 +3,7 @@
     python -m tests.calibration                  all of it, some ten minutes on two cores
     python -m tests.calibration limits coverage  only these
     python -m tests.calibration --reps 2000      fewer simulated data sets (what is exact stays exact)
-    python -m tests.calibration --tiny           a few, to see that it runs
+    python -m tests.calibration --tiny           a few, to see that it runs; only what is exact counts
 
 Prints its tables and writes `reports/calibration/<time>.json`. Exits with 1 if a guarantee of the
 decision rule does not hold. Same seed, same digits.
@@ -63,9 +63,11 @@ def main() -> int:
         for table in workers.map(made, *zip(*wanted, strict=True)):
             print(table.text(), end="\n\n\n", flush=True)
             tables.append(table)
-    broken = sum(not check.holds for table in tables for check in table.checks)
-    print(f"{broken} of {sum(len(table.checks) for table in tables)} guarantees do not hold")
-    print(f"written to {write(tables, options.out, reps=reps, seed=options.seed, tiny=options.tiny)}")
+    # of a few draws, three standard errors say nothing
+    checks = [one for table in tables for one in table.checks if not (options.tiny and one.draws)]
+    broken = sum(not check.holds for check in checks)
+    print(f"{broken} of {len(checks)} guarantees do not hold")
+    print(f"written to {write(tables, options, reps=reps, holds=not broken)}")
     return 1 if broken else 0
 
 
@@ -75,18 +77,18 @@ def made(part: str, place: int, reps: int, seed: int) -> Table:
     return make(reps, np.random.default_rng([seed, zlib.crc32(f"{part} {make.__name__}".encode())]))
 
 
-def write(tables: Sequence[Table], folder: Path, *, reps: int, seed: int, tiny: bool) -> Path:
+def write(tables: Sequence[Table], options: argparse.Namespace, *, reps: int, holds: bool) -> Path:
     """Write the tables with what they were made from."""
     now = datetime.datetime.now(datetime.UTC)
     document = {
         "made": now.isoformat(timespec="seconds"),
         "reps": reps,
-        "seed": seed,
-        "holds": all(check.holds for table in tables for check in table.checks),
+        "seed": options.seed,
+        "holds": holds,
         "tables": [table.record() for table in tables],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%S}{'-tiny' if tiny else ''}.json"
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"{now:%Y%m%dT%H%M%S}{'-tiny' if options.tiny else ''}.json"
     path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
