@@ -47,6 +47,7 @@ _SAME_JUDGEMENT = (
 
 _AGAIN = "Evaluate that model again; missing answers cannot be waived."
 _LISTED = 3
+_ROUNDING = 1e-9
 
 
 # ── evidence ─────────────────────────────────────────────────────────────────────────────────────
@@ -95,6 +96,7 @@ def _require_scores(side: str, run: Run) -> None:
     if task.scale == "bounded":
         # an unreadable answer need not have a score: it earns 0
         missing &= readable(table) | ~np.isnan(score)
+        _require_bounds(side, task, table, score)
     rows = np.flatnonzero(missing)
     if rows.size:
         raise NotComparable(
@@ -102,6 +104,19 @@ def _require_scores(side: str, run: Run) -> None:
             f"{table.num_rows} instances (first: {listed(table, rows[:1])}).",
             field="score",
             do=_AGAIN,
+        )
+
+
+def _require_bounds(side: str, task: TaskSpec, table: pa.Table, score: npt.NDArray[np.float64]) -> None:
+    """Intervals of bounded scores rest on their bounds."""
+    outside = np.flatnonzero((score < -_ROUNDING) | (score > 1 + _ROUNDING))
+    if outside.size:
+        raise NotComparable(
+            f"the {side} run of {task.name} has scores outside [0, 1] for {outside.size} of its "
+            f"{table.num_rows} instances (first: {score[outside[0]]:g} for {listed(table, outside[:1])})",
+            field="score",
+            allowed="scores from 0 to 1 on a bounded scale",
+            do="Divide them, or call the task's scale unbounded.",
         )
 
 
@@ -163,11 +178,14 @@ def _settle(refusals: list[_Refusal], allow: Collection[str]) -> tuple[Differenc
     """What was overridden; raises for the first refusal that was not."""
     standing = [refusal for refusal in refusals if refusal.allow not in allow]
     if standing:
-        flags = " ".join(f"--allow {name}" for name in dict.fromkeys(r.allow for r in standing))
+        names = list(dict.fromkeys(refusal.allow for refusal in standing))
+        flags = " ".join(f"--allow {name}" for name in names)
+        listed_names = ", ".join(f'"{name}"' for name in names)
         raise NotComparable(
             standing[0].what + ".",
             field=standing[0].field,
-            do=f"Re-run one of them, or compare settings instead of models with {flags}.",
+            do=f"Re-run one of them, or compare settings instead of models with {flags} "
+            f"(a gate: with allow = [{listed_names}] in its policy).",
         )
     return tuple(difference for refusal in refusals for difference in refusal.differences)
 

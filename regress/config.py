@@ -19,7 +19,7 @@ import os
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from regress.errors import UnknownName, UsageError
 
 DEFAULT_TASKS = ("gsm8k", "samsum", "piqa", "hellaswag")
 CONFIG_NAME, PROJECT_NAME = "regress.toml", "pyproject.toml"
+CONFIG_KEYS = ("store", "aliases", "defaults", "gate")
 STORE_VARIABLE, DEFAULT_STORE = "REGRESS_STORE", "reports/runs"
 
 _LEAST = {"limit": 1, "sample": 1, "batch_size": 1, "max_gen_toks": 1, "chunk_size": 1}
@@ -171,7 +172,7 @@ def load_config(*, store: str | Path | None = None, start: Path | None = None) -
     """
     path = _find(start or Path.cwd())
     table = read_toml(path) if path else {}
-    _check_keys(table, {"store", "aliases", "defaults", "gate"}, str(path))
+    check_keys(table, CONFIG_KEYS, str(path))
     base = path.parent if path else Path()
     aliases = dict(_aliases(_shipped_aliases(), Path(__file__).parent))
     aliases.update(_aliases(_table(table, "aliases", path), base))
@@ -194,16 +195,21 @@ def _find(start: Path) -> Path | None:
     return None
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, *, named: bool = False) -> dict[str, Any]:
     """What a TOML file says to regress: all of it, or of a `pyproject.toml` its `[tool.regress]`.
+
+    Args:
+        path: The file.
+        named: Whether the user named it, so that it must be readable.
 
     Raises:
         UsageError: If it is not TOML.
     """
+    content = path.read_bytes()
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        if path.name == PROJECT_NAME:
+        if path.name == PROJECT_NAME and not named and b"[tool.regress" not in content:
             return {}  # somebody else's broken pyproject.toml is not ours to judge
         raise UsageError(f"{path} is not valid TOML ({error})", do="Mend it or remove it.") from None
     if path.name != PROJECT_NAME:
@@ -225,7 +231,7 @@ def _aliases(table: Mapping[str, Any], base: Path) -> Mapping[str, Alias]:
             raise UsageError(
                 f"alias {name!r} is {value!r}", allowed="a hub id, a path, or a table with `model`"
             )
-        _check_keys(fields, known, f"alias {name!r}")
+        check_keys(fields, known, f"alias {name!r}")
         alias = Alias(**{key: _from(base, item) if key in _PATHS else item for key, item in fields.items()})
         _check_kinds(alias, f"alias {name!r}: ")
         found[name] = alias
@@ -233,7 +239,7 @@ def _aliases(table: Mapping[str, Any], base: Path) -> Mapping[str, Alias]:
 
 
 def _defaults(table: Mapping[str, Any], base: Path, path: Path | None) -> Mapping[str, Any]:
-    _check_keys(table, {f.name for f in dataclasses.fields(Settings)}, str(path))
+    check_keys(table, {f.name for f in dataclasses.fields(Settings)}, str(path))
     rebased = {name: _from(base, value) if name in _PATHS else value for name, value in table.items()}
     if isinstance(data := table.get("data"), str) and data not in ("hub", "demo"):
         rebased["data"] = str(base / Path(data).expanduser())
@@ -263,7 +269,12 @@ def _table(document: Mapping[str, Any], name: str, path: Path | None) -> dict[st
     return table
 
 
-def _check_keys(table: Mapping[str, Any], known: set[str], where: str) -> None:
+def check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Refuse keys that nobody reads.
+
+    Raises:
+        UnknownName: Naming the first.
+    """
     for key in table:
         if key not in known:
             raise UnknownName("key", key, known, where=where)

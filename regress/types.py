@@ -448,6 +448,8 @@ class NoiseFloor:
     """By what was changed; only kinds of which a finished rerun is stored."""
     padding: PaddingCheck | None = None
     """The float32 padding check; null where it was not made."""
+    unusable: str | None = None
+    """Why what is stored cannot be used; null if it can."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,6 +157,15 @@ class RuleResult:
     warnings: tuple[Notice, ...] = ()
     """What to know before relying on it."""
 
+    @property
+    def blocks(self) -> bool:
+        """Whether it decides."""
+        return self.tier == "blocking"
+
+
+_WAIVED = {"straddles", "holm"}
+"""Codes of undecided results that a policy may let go."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -171,9 +180,13 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 passed (or undecided where the policy only warns), 1 failed, 2 not gateable, 3 undecided."""
+        """0 passed (or undecided where the policy only warns), 1 failed, 2 not gateable, 3 undecided.
+
+        Only intervals that straddle a limit are waived, not verdicts that hang on how answers are read.
+        """
         if self.outcome == "undecided" and self.policy.undecided == "warn":
-            return 0
+            open_ones = {one.code for one in self.results if one.blocks and one.outcome == "undecided"}
+            return 0 if open_ones <= _WAIVED else 3
         return {"pass": 0, "fail": 1, "not gateable": 2}.get(self.outcome, 3)
 
 

@@ -216,7 +216,7 @@ def test_a_file_with_a_gate_table_is_a_policy_too(update, command):
 def test_ids_that_must_not_flip_may_lie_in_a_file(update, command):
     update(20, 20)
     Path("policies").mkdir()
-    Path("policies/keep.txt").write_text("# customers\nid1000\nid000  # the one\n\n")
+    Path("policies/keep.txt").write_text("\ufeff# customers\nid1000\nid000\n\n")
     file = policy('[tasks.gsm8k]\nmust_not_flip = "keep.txt"\n', "policies/p.toml")
     outcome = command("gate", "runs/old", "runs/new", "--policy", file)
     assert outcome.code == 1
@@ -284,6 +284,130 @@ def test_a_policy_that_cannot_be_read_is_refused(update, command):
     update(0, 0)
     for text in ("[default", "[default]\nmax_acuracy_drop = 0.1\n", "gate = 3\n"):
         assert command("gate", "runs/old", "runs/new", "--policy", policy(text)).code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[tool.regres.gate]\npreset = "strict"\n', "says nothing about the gate"),
+        ('[tool.regress.gate\npreset = "strict"\n', "not valid TOML"),
+        ("[tool.regress]\n", "says nothing about the gate"),
+    ],
+)
+def test_a_project_file_that_was_named_must_hold_a_policy(update, command, text, says):
+    """Or balanced would stand in for it unseen."""
+    update(0, 0)
+    outcome = command("gate", "runs/old", "runs/new", "--policy", policy(text, "pyproject.toml"))
+    assert (outcome.code, says in outcome.err) == (2, True)
+
+
+def test_a_broken_project_file_with_our_table_is_not_passed_over(update, command):
+    update(0, 0)
+    Path("pyproject.toml").write_text('[tool.regress.gate]\npreset = "strict"\n[broken\n')
+    assert command("gate", "runs/old", "runs/new").code == 2
+
+
+def test_keys_beside_the_gate_table_are_not_passed_over(update, command):
+    update(0, 0)
+    stray = policy('confidence = 0.99\n[gate]\npreset = "strict"\n')
+    outcome = command("gate", "runs/old", "runs/new", "--policy", stray)
+    assert outcome.code == 2
+    assert "unknown key 'confidence'" in outcome.err
+
+
+def test_an_empty_list_of_ids_is_no_list(update, command):
+    update(0, 0)
+    Path("ids.txt").write_text("# none yet\n")
+    listed = policy('[tasks.gsm8k]\nmust_not_flip = "ids.txt"\n')
+    assert command("gate", "runs/old", "runs/new", "--policy", listed).code == 2
+
+
+def test_an_id_may_hold_a_hash(runs, store_run, answered, gsm8k, command):
+    right = np.ones(N, dtype=bool)
+    wrong = right.copy()
+    wrong[1] = False
+    for label, side in (("old", right), ("new", wrong)):
+        rows = [
+            replace(row, instance_id=f"q{row.index // 2}{'#1' * (row.index % 2)}") for row in answered(side)
+        ]
+        store_run(runs, label, rows, task=gsm8k)
+    Path("ids.txt").write_text("q0#1\n")
+    listed = policy('[tasks.gsm8k]\nmust_not_flip = "ids.txt"\n')
+    assert command("gate", "runs/old", "runs/new", "--policy", listed).code == 1
+
+
+def test_scores_beyond_their_bounds_are_refused(runs, store_run, make_scores, make_task, command):
+    """ROUGE in percent: intervals of bounded scores rest on the bounds."""
+    task = make_task("samsum", kind="generation", scale="bounded", metric="rouge1", n=400)
+    for label in ("old", "new"):
+        store_run(runs, label, make_scores([40.0] * 400, finish="stop"), task=task)
+    outcome = command("gate", "runs/old", "runs/new")
+    assert outcome.code == 2
+    assert "outside [0, 1]" in outcome.err
+
+
+@pytest.fixture
+def group(runs, store_run, answered, make_task) -> None:
+    """Two tasks recorded as a group: one loses 200 of 1,000, the other gains 260."""
+    recorded = {"groups": [{"name": "suite", "members": ["alg", "geo"]}]}
+    old = np.arange(1000) % 2 == 0
+    for name, sign in (("alg", -200), ("geo", 260)):
+        new = old.copy()
+        new[np.flatnonzero(old if sign < 0 else ~old)[: abs(sign)]] = sign > 0
+        task = make_task(name, n=1000, definition=name)
+        for label, right in (("old", old), ("new", new)):
+            store_run(runs, label, answered(right), task=task, recorded=recorded)
+
+
+def test_the_gain_of_one_task_does_not_pay_for_the_loss_of_another(group, command):
+    assert command("gate", "runs/old", "runs/new").code == 1
+    assert command("gate", "runs/old", "runs/new", "--tasks", "alg,suite").code == 1
+
+
+def test_a_group_that_is_asked_for_by_name_is_one_task(group, command):
+    outcome = command("gate", "runs/old", "runs/new", "--tasks", "suite")
+    assert outcome.code == 0
+    assert {r["task"] for r in verdict()["results"]} == {"suite"}
+
+
+def test_half_a_group_is_not_the_group(group, command):
+    subprocess.run("rm -r runs/*/geo@*", shell=True, check=True)
+    outcome = command("gate", "runs/old", "runs/new", "--tasks", "suite")
+    assert outcome.code == 2
+    assert "members-missing" in {r["code"] for r in verdict()["results"]}
+
+
+def test_a_damaged_rerun_spoils_only_what_rests_on_it(update, runs, store_run, answered, gsm8k, command):
+    update(0, 0)
+    right = np.arange(N) % 4 != 3
+    rerun = store_run(runs, "old", answered(right), task=gsm8k, variation="rerun", replica=1)
+    (rerun / "predictions.parquet").write_bytes(b"damaged")
+    assert command("gate", "runs/old", "runs/new").code == 0
+    excess = policy('noise_kinds = ["rerun"]\n[default]\nmax_excess_nfr = 0.02\n')
+    outcome = command("gate", "runs/old", "runs/new", "--policy", excess)
+    assert outcome.code == 2
+    assert "no-floor" in {r["code"] for r in verdict()["results"]}
+
+
+def test_a_measured_floor_is_gated(update, runs, store_run, answered, gsm8k, command):
+    update(30, 30)
+    right = np.arange(N) % 4 != 3
+    for replica in (1, 2):
+        again = right.copy()
+        again[np.flatnonzero(right)[:40]] = replica == 1
+        store_run(runs, "old", answered(again), task=gsm8k, variation="rerun", replica=replica)
+    excess = policy('noise_kinds = ["rerun"]\n[default]\nmax_excess_nfr = 0.03\n')
+    assert command("gate", "runs/old", "runs/new", "--policy", excess).code == 0
+    (found,) = [r for r in verdict()["results"] if r["rule"] == "max_excess_nfr"]
+    assert found["estimate"] == pytest.approx((30 - 40 / 3) / N)
+
+
+def test_where_reports_cannot_be_written_that_is_said(update, command):
+    update(0, 0)
+    Path("taken").write_text("a file")
+    outcome = command("gate", "runs/old", "runs/new", "--out", "taken")
+    assert outcome.code == 2
+    assert "--out" in outcome.err
 
 
 def test_slices_are_judged_by_the_tags_of_the_instances(runs, store_run, answered, gsm8k, command):

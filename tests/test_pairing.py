@@ -216,7 +216,8 @@ def test_other_prompts_are_refused_naming_the_shots(make_run, make_choices, make
     assert str(error) == (
         "old and new disagree on 2 of 4 instances of toy (first: id001): "
         "prompts differ (num_fewshot 0 against 5). "
-        "Re-run one of them, or compare settings instead of models with --allow prompts."
+        "Re-run one of them, or compare settings instead of models with --allow prompts "
+        '(a gate: with allow = ["prompts"] in its policy).'
     )
 
 
@@ -277,13 +278,13 @@ def test_another_task_or_scorer_is_refused_by_name_and_may_be_allowed(
     error = refuse(old, new, allow=others)
     assert error.field == field
     assert said in str(error)
-    assert f"with --allow {allow}." in str(error)
+    assert f"with --allow {allow} " in str(error)
     assert fields(pair(old, new, allow=[allow]).overridden) == [field]
 
 
 def test_a_refusal_names_everything_that_would_have_to_be_allowed(old, refuse):
     error = refuse(old, retasked(old, definition="e", scorer={"regex": "x"}))
-    assert "with --allow task --allow scorer." in str(error)
+    assert "with --allow task --allow scorer (" in str(error)
 
 
 def test_only_named_refusals_can_be_allowed(old):

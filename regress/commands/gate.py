@@ -74,7 +74,7 @@ def _gate(options: argparse.Namespace) -> int:
     with console.watched() as progress:
         gated = gate(options.old, options.new, policy=options.policy, progress=progress, **compared(options))
     folder = write_verdict(gated, root=options.out, formats=options.to, with_text=options.with_text)
-    _print(gated, options, str(folder))
+    _print(gated, options, str(folder) if options.to else "")
     return gated.exit_code
 
 

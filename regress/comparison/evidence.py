@@ -96,6 +96,8 @@ def about(columns: Judged) -> Iterator[Notice]:
     elif columns.n and (share := float(np.mean(columns.change == 0))) > MOSTLY_TIES:
         yield Notice(code="ties", data={"share": share})
     floor = columns.old_floor
+    if floor and floor.unusable:
+        yield Notice(code="floor-unusable", data={"reason": floor.unusable})
     if floor and floor.padding and not floor.padding.sound:
         yield Notice(code="engine-padding", data=vars(floor.padding))
 

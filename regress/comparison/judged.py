@@ -115,9 +115,6 @@ class Judged:
     def averaged(self, values: npt.NDArray[Any]) -> tuple[Floats, Codes | None]:
         """`values`, one a row, averaged within each instance; and the cluster of each instance.
 
-        Where an instance has several rows and no cluster, it is a cluster of its own: its average is
-        no longer 0 or 1, and only the clustered estimators take that.
-
         Returns:
             [items] float64, and [items] codes or null.
         """
@@ -126,7 +123,7 @@ class Judged:
             return numbers, self.cluster
         _, first, item = np.unique(self.item, return_index=True, return_inverse=True)
         mean = np.bincount(item, weights=numbers) / np.bincount(item)
-        return mean, np.arange(first.size) if self.cluster is None else self.cluster[first]
+        return mean, None if self.cluster is None else self.cluster[first]
 
     def _vectors(self) -> dict[str, npt.NDArray[Any]]:
         return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}

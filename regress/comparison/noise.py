@@ -7,8 +7,8 @@ Estimates, only where the old model was rerun (`regress noise`):
     excess_nfr      NFR less floor_nfr, instance by instance; may be negative
     robust_nfr, robust_pfr   flips that are no coin tosses, over all instances
     coin_tosses     share of instances whose flip is a coin toss: its margin lies inside the noise
-    self_nfr, half_loss, half_distance   with repeats of both models:
-                    NFR - self_nfr = half the accuracy loss + half the distance in behaviour
+    cross_nfr, self_nfr, half_loss, half_distance   with repeats of both models:
+                    cross_nfr - self_nfr = half the accuracy loss + half the distance in behaviour
 
 Reference: `regress.statistics.noise`.
 """
@@ -112,6 +112,7 @@ def _identity(columns: Judged) -> dict[str, Estimate]:
         return {}
     parts, n = estimators.repeat_identity(*stacks), columns.items()
     return {
+        "cross_nfr": Estimate(value=parts.nfr, n=n),
         "self_nfr": Estimate(value=(parts.old_self + parts.new_self) / 2, n=n),
         "half_loss": Estimate(value=parts.half_loss, n=n),
         "half_distance": Estimate(value=parts.half_distance, n=n),

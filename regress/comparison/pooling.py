@@ -37,11 +37,12 @@ def pool(
     if reason := _not_poolable(specs):
         return Notice(code="pool-skipped", data={"group": group, "reason": reason})
     missing = [name for name in members if name not in rows]
+    kinds = [spec.kind for spec in specs]
     pooled = row(
         _spec(group, specs),
         Judged.pooled([columns[name] for name in present]),
-        added([rows[name].old_side for name in present]),
-        added([rows[name].new_side for name in present]),
+        added([rows[name].old_side for name in present], kinds),
+        added([rows[name].new_side for name in present], kinds),
         [Notice(code="pool-partial", data={"group": group, "missing": missing})] if missing else [],
         seed=seed,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.types import Pairs, SideCounts, TaskSpec
+from regress.types import Kind, Pairs, SideCounts, TaskSpec
 
 
 def sides(pairs: Pairs) -> tuple[SideCounts, SideCounts]:
@@ -19,12 +19,18 @@ def sides(pairs: Pairs) -> tuple[SideCounts, SideCounts]:
     )
 
 
-def added(counts: Sequence[SideCounts]) -> SideCounts:
-    """The counts of several tasks on one side; what is unknown for one is unknown for all."""
-    truncated = [one.truncated for one in counts if one.truncated is not None]
+def added(counts: Sequence[SideCounts], kinds: Sequence[Kind]) -> SideCounts:
+    """The counts of several tasks on one side; what is unknown of one generation is unknown of all.
+
+    Args:
+        counts: One a task.
+        kinds: How each task is asked: what is not written cannot be cut off.
+    """
+    written = [one.truncated for one, kind in zip(counts, kinds, strict=True) if kind == "generation"]
+    truncated = [one for one in written if one is not None]
     return SideCounts(
         unreadable=sum(one.unreadable for one in counts),
-        truncated=sum(truncated) if len(truncated) == len(counts) else None,
+        truncated=sum(truncated) if written and len(truncated) == len(written) else None,
         left_truncated=sum(one.left_truncated for one in counts),
     )
 

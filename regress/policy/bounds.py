@@ -51,12 +51,13 @@ def rate(flips: Floats, cluster: Codes | None, limit: float, confidence: float) 
     """Bounds of a rate: Clopper-Pearson, with clusters on Korn and Graubard's effective sample.
 
     Args:
-        flips: [n] in [0, 1], fractions where repeats were averaged (then with clusters).
+        flips: [n] in [0, 1], fractions where repeats were averaged.
         cluster: [n] codes; null where every instance was sampled alone.
         limit: The limit.
         confidence: Of either bound.
     """
     k, n = _effective(flips, cluster, confidence)
+    counted = cluster is None and not _fractional(flips)
     return Bounds(
         estimate=float(flips.mean()),
         n=flips.size,
@@ -64,7 +65,7 @@ def rate(flips: Floats, cluster: Codes | None, limit: float, confidence: float) 
         high=rates.upper_bound(k, n, confidence),
         p_pass=float(rates.p_at_most(k, n, limit)),
         p_fail=float(rates.p_at_least(k, n, limit)),
-        method="clopper-pearson" if cluster is None else "korn-graubard",
+        method="clopper-pearson" if counted else "korn-graubard",
         clusters=_clusters(cluster),
     )
 
@@ -82,8 +83,8 @@ def accuracy_drop(drop: Floats, cluster: Codes | None, limit: float, confidence:
         limit: The limit.
         confidence: Of either bound.
     """
-    if cluster is not None:
-        return _clustered_mean(drop, cluster, limit, confidence, span=1.0)
+    if cluster is not None or _fractional(drop):
+        return _student(drop, cluster, limit, confidence, span=1.0)
     lost, gained, n = int((drop > 0).sum()), int((drop < 0).sum()), drop.size
     return Bounds(
         estimate=(lost - gained) / n,
@@ -96,7 +97,7 @@ def accuracy_drop(drop: Floats, cluster: Codes | None, limit: float, confidence:
         if gained
         else rates.p_at_most(lost, n, limit),
         p_fail=paired.inferiority_p(max(0.0, lost - HALF), gained, n, limit),
-        method="tango",
+        method="tango" if gained else "tango-exact",
     )
 
 
@@ -123,7 +124,7 @@ def score_drop(
         Null where too few scores differ for resampling and `span` is unknown.
     """
     if cluster is not None:
-        return _clustered_mean(drop, cluster, limit, confidence, span=span)
+        return _student(drop, cluster, limit, confidence, span=span)
     if bootstrap.admitted(drop):
         return _resampled(drop, None, limit, confidence, rng)
     return _without_spread(drop, None, limit, confidence, span)
@@ -162,22 +163,23 @@ def excess_rate(
     )
 
 
-def _clustered_mean(
-    values: Floats, cluster: Codes, limit: float, confidence: float, *, span: float | None
+def _student(
+    values: Floats, cluster: Codes | None, limit: float, confidence: float, *, span: float | None
 ) -> Bounds | None:
     if not bootstrap.admitted(values, cluster):
         return _without_spread(values, cluster, limit, confidence, span)
     error = clustered.standard_error(values, cluster)
-    mean, clusters = float(values.mean()), int(np.unique(cluster).size)
-    quantile = float(special.stdtrit(clusters - 1, confidence))
+    mean, clusters = float(values.mean()), _clusters(cluster)
+    freedom = (clusters or values.size) - 1
+    quantile = float(special.stdtrit(freedom, confidence))
     t = (mean - limit) / error
     return Bounds(
         estimate=mean,
         n=values.size,
         low=mean - quantile * error,
         high=mean + quantile * error,
-        p_pass=float(special.stdtr(clusters - 1, t)),
-        p_fail=float(special.stdtr(clusters - 1, -t)),
+        p_pass=float(special.stdtr(freedom, t)),
+        p_fail=float(special.stdtr(freedom, -t)),
         method="miller-t",
         clusters=clusters,
     )
@@ -249,9 +251,16 @@ def _all_but(units: int, share: float) -> float:
 
 
 def _effective(flips: Floats, cluster: Codes | None, confidence: float) -> tuple[float, float]:
-    if cluster is None:
+    if cluster is None and not _fractional(flips):
         return float(flips.sum()), float(flips.size)
-    return clustered.effective_count(flips, cluster, confidence)
+    # an average over repeats varies less than a single answer would
+    units = np.arange(flips.size) if cluster is None else cluster
+    return clustered.effective_count(flips, units, confidence)
+
+
+def _fractional(values: Floats) -> bool:
+    """Whether repeats were averaged, so that values need not be -1, 0 or 1."""
+    return bool(np.any(values != np.rint(values)))
 
 
 def _clusters(cluster: Codes | None) -> int | None:

@@ -38,6 +38,8 @@ class Case:
     """[n] instance ids."""
     tags: pa.ChunkedArray
     """[n] tags, null where unknown."""
+    missing: tuple[str, ...] = ()
+    """Tasks of a pooled group that were not compared."""
 
     @property
     def n(self) -> int:
@@ -79,17 +81,26 @@ def case(name: str, pairs: Pairs, columns: Judged, instances: pa.Table | None) -
     )
 
 
-def pooled(name: str, members: Sequence[Case]) -> Case:
-    """A group of tasks as the gate sees it: all their rows, so that large tasks weigh more."""
+def pooled(name: str, members: Sequence[Case], missing: Sequence[str] = ()) -> Case:
+    """A group of tasks as the gate sees it: all their rows, so that large tasks weigh more.
+
+    Args:
+        name: The group's name.
+        members: Its tasks that were compared.
+        missing: Its tasks that were not.
+    """
+    old_sides, new_sides = zip(*(one.sides for one in members), strict=True)
+    kinds = [one.tasks[0].kind for one in members]
     return replace(
         members[0],
         name=name,
         tasks=tuple(task for one in members for task in one.tasks),
         subsets=tuple(subset for one in members for subset in one.subsets),
         columns=Judged.pooled([one.columns for one in members]),
-        sides=(added([one.sides[0] for one in members]), added([one.sides[1] for one in members])),
+        sides=(added(old_sides, kinds), added(new_sides, kinds)),
         ids=pa.chunked_array([chunk for one in members for chunk in one.ids.chunks], type=pa.string()),
         tags=pa.chunked_array(
             [chunk for one in members for chunk in one.tags.chunks], type=members[0].tags.type
         ),
+        missing=tuple(missing),
     )

@@ -40,13 +40,17 @@ def _population(case: Case, policy: Policy) -> Iterator[RuleResult]:
     """What the items cannot stand for; nothing where they can."""
     n, whole = case.n, sum(task.n for task in case.tasks)
     limits = [subset.limit for subset in case.subsets if subset.limit is not None]
-    code, data = "", {"n": n, "of": whole}
-    if policy.scope == "items":
-        if n < whole or any(subset.limit or subset.sample for subset in case.subsets):
-            code = "not-every-item"
+    sampled = any(subset.sample for subset in case.subsets)
+    found: list[tuple[str, dict[str, Any]]] = []
+    if case.missing:
+        found.append(("members-missing", {"missing": list(case.missing), "of": len(case.tasks)}))
+    if policy.scope == "items" and (n < whole or sampled or limits):
+        found.append(("not-every-item", {"n": n, "of": whole}))
     elif limits:
-        code, data = "limit-not-sample", {"limit": limits[0], "n": whole}
-    if code:
+        found.append(("limit-not-sample", {"limit": limits[0], "n": whole}))
+    elif n < whole and not sampled:
+        found.append(("rows-missing", {"n": n, "of": whole}))
+    for code, data in found:
         yield RuleResult(task=case.name, rule="evidence", outcome="not gateable", code=code, n=n, data=data)
 
 
@@ -120,10 +124,10 @@ def _must_not_flip(case: Case, listed: tuple[str, ...]) -> RuleResult:
     if unknown := [one for one in listed if not pc.is_in(pa.scalar(one), case.ids.unique()).as_py()]:
         where = f"must_not_flip of {case.name} ({len(unknown)} of {len(listed)} are not among its instances)"
         raise UnknownName("instance", unknown[0], case.ids.unique().to_pylist(), where=where)
-    lost = columns.old_correct & ~columns.new_correct
-    broken = _named(case, listed, lost & _always(case, columns.old_correct))
+    old, new = (_share_right(case, side) for side in (columns.old_correct, columns.new_correct))
+    broken = [one for one in listed if new[one] < old[one]]
     data: dict[str, Any] = {"listed": len(listed), "ids": broken, "noisy": _noisy(case, broken)}
-    never = _named(case, listed, ~columns.old_correct)
+    never = [one for one in listed if old[one] == 0.0]
     return RuleResult(
         task=case.name,
         rule="must_not_flip",
@@ -137,16 +141,12 @@ def _must_not_flip(case: Case, listed: tuple[str, ...]) -> RuleResult:
     )
 
 
-def _always(case: Case, mask: Bools) -> Bools:
-    """Rows of instances of which every row bears the mask."""
-    short = np.unique(case.columns.item[~mask])
-    return ~np.isin(case.columns.item, short)
-
-
-def _named(case: Case, listed: tuple[str, ...], mask: Bools) -> list[str]:
-    """The listed ids with a row that bears the mask, in the order listed."""
-    found = set(case.ids.filter(pa.array(mask)).to_pylist())
-    return [one for one in listed if one in found]
+def _share_right(case: Case, correct: Bools) -> dict[str, float]:
+    """Of every instance, the share of its repeats that are right: 0 or 1 where it was asked once."""
+    ids = case.ids.to_numpy(zero_copy_only=False)
+    names, place = np.unique(ids.astype(str), return_inverse=True)
+    shares = np.bincount(place, weights=correct) / np.bincount(place)
+    return dict(zip(names.tolist(), shares.tolist(), strict=True))
 
 
 def _noisy(case: Case, ids: list[str]) -> list[str]:
@@ -158,4 +158,5 @@ def _noisy(case: Case, ids: list[str]) -> list[str]:
     for one in floor.reruns.values():
         if one.correct is not None:
             wrong |= ~one.correct.all(axis=0)
-    return _named(case, tuple(ids), wrong)
+    flipping = set(case.ids.filter(pa.array(wrong)).to_pylist())
+    return [one for one in ids if one in flipping]

@@ -49,6 +49,15 @@ def defined(rule: Rule, scale: Scale, *, answers: bool) -> bool:
     return rule.measure in (_BY_NAME if rule.named else _DEFINED)[scale]
 
 
+def article(scale: Scale) -> str:
+    """A scale with its article.
+
+    >>> article("unbounded")
+    'an unbounded'
+    """
+    return f"{'an' if scale == 'unbounded' else 'a'} {scale}"
+
+
 def usable(scale: Scale, *, answers: bool) -> list[Measure]:
     """The measures that can be limited for a task judged on this scale, if it is named.
 

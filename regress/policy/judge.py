@@ -19,10 +19,11 @@ from regress.errors import UnknownName, UsageError
 from regress.policy.bounds import Bounds
 from regress.policy.case import Case
 from regress.policy.counts import counted
-from regress.policy.rules import Finding, Obstacle, finding, findings
+from regress.policy.harms import article
+from regress.policy.rules import Finding, Obstacle, applicable, finding, findings
 from regress.statistics.multiplicity import holm
 from regress.types import Notice
-from regress.verdicts import Outcome, Policy, RuleResult, SliceTerms, Terms, Verdict
+from regress.verdicts import Outcome, Policy, Rule, RuleResult, SliceTerms, Terms, Verdict
 
 _SLACK = 1e-12
 """What a quotient of counts may miss a limit by."""
@@ -67,7 +68,7 @@ def terms_of(case: Case, policy: Policy) -> Terms:
 
 
 def _overall(results: Sequence[RuleResult]) -> Outcome:
-    blocking = {result.outcome for result in results if result.tier == "blocking"}
+    blocking = {result.outcome for result in results if result.blocks}
     order: tuple[Outcome, ...] = ("not gateable", "fail", "undecided")
     return next((outcome for outcome in order if outcome in blocking), "pass")
 
@@ -77,16 +78,13 @@ def _overall(results: Sequence[RuleResult]) -> Outcome:
 
 def _found(case: Case, policy: Policy, seed: int) -> Iterator[Finding]:
     terms = terms_of(case, policy)
-    whole = list(findings(case, terms, policy, seed))
-    yield from whole
+    yield from findings(case, terms, policy, seed)
     for part in policy.slices:
         if not part.tasks or case.name in part.tasks:
-            yield from _slice(case, part, terms, whole, policy, seed)
+            yield from _slice(case, part, terms, policy, seed)
 
 
-def _slice(
-    case: Case, part: SliceTerms, terms: Terms, whole: Sequence[Finding], policy: Policy, seed: int
-) -> Iterator[Finding]:
+def _slice(case: Case, part: SliceTerms, terms: Terms, policy: Policy, seed: int) -> Iterator[Finding]:
     """The rules on a declared part of a case; nothing where the case does not know its tags."""
     mask = case.tagged(part.tags)
     if not mask.any():
@@ -95,20 +93,20 @@ def _slice(
         return
     columns = case.columns.rows(mask)
     minimum = terms.minimum_n if part.minimum_n is None else part.minimum_n
-    asked = part.rules or tuple(replace(rule, tier=part.tier) for rule in terms.rules)
-    defined = (
-        {one.rule.measure for one in whole if not isinstance(one.found, Obstacle)} if not part.rules else None
-    )
-    for rule in asked:
-        if defined is not None and rule.measure not in defined:
-            continue
+    for rule in applicable(case, _rules_of(part, case, terms)):
         one = finding(case, columns, rule, policy, seed, slice=part.name)
         if columns.items() < minimum:
-            few = Obstacle(
-                outcome="not gateable", code="few-items", data={"n": columns.items(), "minimum": minimum}
-            )
-            one = replace(one, found=few, readable=None)
+            few = {"n": columns.items(), "minimum": minimum}
+            obstacle = Obstacle(outcome="not gateable", code="few-items", data=few)
+            one = replace(one, found=obstacle, readable=None)
         yield one
+
+
+def _rules_of(part: SliceTerms, case: Case, terms: Terms) -> tuple[Rule, ...]:
+    """A slice's own rules, meant for this very task where it names it; else the task's, at its tier."""
+    if part.rules:
+        return tuple(replace(rule, named=case.name in part.tasks) for rule in part.rules)
+    return tuple(replace(rule, tier=part.tier) for rule in terms.rules)
 
 
 def _no_such_part(case: Case, part: SliceTerms) -> UsageError:
@@ -139,7 +137,7 @@ def _require_decisive(case: Case, found: Sequence[Finding]) -> None:
     if not any(not isinstance(one.found, Obstacle) or one.found.outcome == "not gateable" for one in mine):
         scale = case.columns.scale
         raise UsageError(
-            f"the policy has no blocking rule for {case.name}, which is judged on a {scale} scale",
+            f"the policy has no blocking rule for {case.name}, which is judged on {article(scale)} scale",
             do=f"Limit something under [tasks.{case.name}], for example "
             + ("max_accuracy_drop." if scale == "binary" else "max_score_drop."),
         )
@@ -189,18 +187,18 @@ def _outcome(seen: Bounds | Obstacle, limit: float, tier: str, p_holm: float, po
 
 def _result(one: Finding, first: Decided, second: Decided, policy: Policy) -> RuleResult:
     outcome, code, p_holm = first
-    rule, data, numbers = one.rule, {}, {}
+    rule, data, numbers = one.rule, dict(one.data), {}
     warnings = list(one.warnings)
     if isinstance(one.found, Obstacle):
-        data = dict(one.found.data)
+        data |= one.found.data
     else:
         numbers = _numbers(one.found, policy)
         if outcome == "pass" and rule.measure in _DROPS and one.found.low > 0.0:
             warnings.append(Notice(code="significant-drop", data={"low": one.found.low}))
     if one.readable is not None and outcome in ("pass", "fail", "undecided"):
         data |= _beside(one.readable, second)
-        if second[0] != outcome and rule.tier == "blocking":
-            outcome, code = "undecided", "extraction"
+        if rule.tier == "blocking":
+            outcome, code = _agreed(outcome, code, one.readable, second)
     return RuleResult(
         task=one.task,
         slice=one.slice,
@@ -215,6 +213,16 @@ def _result(one: Finding, first: Decided, second: Decided, policy: Policy) -> Ru
         warnings=tuple(warnings),
         **numbers,
     )
+
+
+def _agreed(outcome: Outcome, code: str, readable: Bounds | Obstacle, second: Decided) -> tuple[Outcome, str]:
+    """What both analyses allow: if they disagree it hangs on how answers are read, and is undecided.
+
+    Where hardly anything is readable there is no second opinion, which helps no verdict.
+    """
+    if isinstance(readable, Obstacle):
+        return ("not gateable", "none-readable") if outcome == "pass" else (outcome, code)
+    return (outcome, code) if second[0] == outcome else ("undecided", "extraction")
 
 
 def _numbers(found: Bounds, policy: Policy) -> dict[str, Any]:

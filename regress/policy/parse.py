@@ -54,6 +54,9 @@ from regress.verdicts import (
 TAU = 0.10
 """How far a score must fall to count as a negative flip, where the policy does not say."""
 
+_LARGEST = 10**9
+"""Nothing that a policy counts or limits is larger."""
+
 _KEYS = (
     *("preset", "confidence", "undecided", "scope", "noise_kinds", "allow"),
     *("default", "tasks", "slices"),
@@ -191,9 +194,11 @@ def _rule(measure: Measure, value: Any, where: str, scope: Scope, *, named: bool
 
 
 def _limit(measure: Measure, table: Mapping[str, Any], key: str, where: str, scope: Scope) -> float:
-    # only a score may fall by more than 1
+    # only a score without bounds may fall by more than 1
     high = math.inf if measure == "max_score_drop" else 1.0
     limit = _number(table, key, math.nan, where, low=0.0, high=high)
+    if limit == 1.0 and measure != "max_score_drop":
+        raise UsageError(f"{where} is limited to 1", allowed="a number below 1: nothing exceeds 1")
     if limit == 0.0 and scope == "population":
         raise UsageError(
             f"{where} is limited to 0",
@@ -260,7 +265,8 @@ def _number(
 ) -> float:
     value = table.get(key, default)
     real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not real or not (low < value < high if open_ends else low <= value <= high) or math.isinf(value):
+    # a whole number may be too large to be a float
+    if not real or not (low < value < high if open_ends else low <= value <= high) or value > _LARGEST:
         between = "above" if open_ends else "from"
         upper = "" if math.isinf(high) else f" {'and below' if open_ends else 'to'} {high:g}"
         raise UsageError(f"{where}: {key} is {value!r}", allowed=f"a number {between} {low:g}{upper}")
@@ -269,8 +275,9 @@ def _number(
 
 def _whole(table: Mapping[str, Any], key: str, default: Any, where: str) -> Any:
     value = table.get(key, default)
-    if key in table and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise UsageError(f"{where}: {key} is {value!r}", allowed="a whole number from 1")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if key in table and not (whole and 1 <= value <= _LARGEST):
+        raise UsageError(f"{where}: {key} is {value!r}", allowed=f"a whole number from 1 to {_LARGEST:,}")
     return value
 
 

@@ -20,7 +20,7 @@ from regress.errors import UsageError
 from regress.policy import bounds, harms
 from regress.policy.bounds import Bounds
 from regress.policy.case import Case
-from regress.types import Notice, TaskSpec
+from regress.types import Notice
 from regress.verdicts import Outcome, Policy, Rule, Terms
 
 FEWEST_CLUSTERS = 10
@@ -55,26 +55,45 @@ class Finding:
     """Which part of the task; null for all of it."""
     warnings: tuple[Notice, ...] = ()
     """What to know before relying on it."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What else its sentence needs."""
 
 
 def findings(case: Case, terms: Terms, policy: Policy, seed: int) -> Iterator[Finding]:
-    """What the items say about every rule of `terms`.
+    """What the items say about every rule of `terms`; of those that do not apply, that they do not.
 
     Raises:
         UsageError: If a rule is named for this very task and means nothing for it.
     """
+    apply = applicable(case, terms.rules)
     for rule in terms.rules:
-        columns = case.columns
-        if not harms.defined(rule, columns.scale, answers=columns.answers):
-            if rule.named and rule.scale is None:
-                raise _meaningless(case.tasks[0], rule, columns)
-            if rule.scale in (None, columns.scale):
-                obstacle = Obstacle(
-                    outcome="not applicable", code="not-defined", data={"scale": columns.scale}
-                )
-                yield Finding(task=case.name, rule=rule, found=obstacle, readable=None)
-            continue
-        yield finding(case, columns, rule, policy, seed)
+        if rule in apply:
+            yield finding(case, case.columns, rule, policy, seed)
+        elif rule.scale in (None, case.columns.scale):
+            data = {"scale": case.columns.scale}
+            obstacle = Obstacle(outcome="not applicable", code="not-defined", data=data)
+            yield Finding(task=case.name, rule=rule, found=obstacle, readable=None)
+
+
+def applicable(case: Case, rules: Sequence[Rule]) -> list[Rule]:
+    """The rules that mean something for a case.
+
+    Raises:
+        UsageError: If one that names this very task does not, or has a limit that nothing can exceed.
+    """
+    columns = case.columns
+    apply = [rule for rule in rules if harms.defined(rule, columns.scale, answers=columns.answers)]
+    meant = {rule.measure for rule in apply}
+    for rule in rules:
+        if rule.named and rule.measure not in meant:
+            raise _meaningless(case, rule)
+    for rule in apply:
+        if rule.measure == "max_score_drop" and columns.scale == "bounded" and rule.limit >= 1.0:
+            raise UsageError(
+                f"max_score_drop of {case.name} is {rule.limit:g}, and its scores lie between 0 and 1",
+                allowed="a number below 1",
+            )
+    return apply
 
 
 def finding(
@@ -92,14 +111,25 @@ def finding(
         if all_read
         else _bounds(case, columns.rows(columns.readable), rule, policy, stream(seed, *names, "readable")),
         warnings=tuple(_warnings(columns, rule, policy)),
+        data=_parts(columns, rule, policy),
     )
 
 
-def _meaningless(task: TaskSpec, rule: Rule, columns: Judged) -> UsageError:
-    usable = harms.usable(columns.scale, answers=columns.answers)
+def _parts(columns: Judged, rule: Rule, policy: Policy) -> dict[str, float]:
+    """What an excess is made of: all flips, and how many are noise."""
+    if rule.measure != "max_excess_nfr" or columns.n == 0 or _missing(columns, policy):
+        return {}
+    nfr = float(harms.flipped(columns, rule.tau).mean())
+    return {"nfr": nfr, "floor": nfr - float(harms.excess(columns, policy.noise_kinds, rule.tau).mean())}
+
+
+def _meaningless(case: Case, rule: Rule) -> UsageError:
+    columns = case.columns
+    on = "" if rule.scale in (None, columns.scale) else f" on {harms.article(rule.scale)} scale"
     return UsageError(
-        f"the policy names {rule.measure} for {task.name}, which is judged on a {columns.scale} scale",
-        allowed=", ".join(usable),
+        f"the policy names {rule.measure}{on} for {case.name}, which is judged on "
+        f"{harms.article(columns.scale)} scale",
+        allowed=", ".join(harms.usable(columns.scale, answers=columns.answers)),
         do="Limit one of these there, or leave the rule to [default].",
     )
 

@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from regress.comparison.rows import SEED
 from regress.comparison.table import Floors, assemble
 from regress.config import Config, Settings, load_config
-from regress.errors import HubError, MissingExtra, NotComparable, RegressError, UnknownName, UsageError
+from regress.errors import (
+    HubError,
+    MissingExtra,
+    NotComparable,
+    RegressError,
+    StoreError,
+    UnknownName,
+    UsageError,
+)
 from regress.frames import ComparedRuns
 from regress.pairing import pair
 from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
-from regress.types import Pairs
+from regress.types import NoiseFloor, Pairs
 from regress.workflows import stored
 from regress.workflows.floors import noise_floors
 from regress.workflows.models import default_data, known_models
@@ -248,6 +258,15 @@ def compare_runs(
 
 def _floors(old: stored.Runs, new: stored.Runs, pairs: Mapping[str, Pairs]) -> dict[str, Floors]:
     """The stored reruns of either side, row for row with the pairs."""
-    olds = noise_floors(old, {task: one.old for task, one in pairs.items()})
-    news = noise_floors(new, {task: one.new for task, one in pairs.items()})
-    return {task: (olds.get(task), news.get(task)) for task in pairs}
+    return {
+        task: (_floor(task, old[task], one.old), _floor(task, new[task], one.new))
+        for task, one in pairs.items()
+    }
+
+
+def _floor(task: str, path: Path, predictions: pa.Table) -> NoiseFloor | None:
+    """One run's stored reruns; that they cannot be read spoils only what rests on them."""
+    try:
+        return noise_floors({task: path}, {task: predictions}).get(task)
+    except (NotComparable, StoreError) as error:
+        return NoiseFloor(reruns={}, unusable=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from regress.config import load_config
 from regress.frames import ComparedRuns
 from regress.policy.case import Case, case, pooled
 from regress.policy.judge import judge
+from regress.types import TaskComparison
 from regress.verdicts import Outcome, Policy, Verdict
 from regress.workflows.compare import compare
 from regress.workflows.policies import policy_of
@@ -54,8 +55,8 @@ def gate(
 ) -> Gated:
     """Hold an update to a policy; runs that are not stored yet are evaluated first, as `compare` does.
 
-    Groups of tasks that were asked for by name are judged as one, over all their items; their members
-    only where the policy names them.
+    A group of tasks that is asked for by name, or named in the policy, is judged as one, over all its
+    items; its members only if they are named too.
 
     Args:
         old: A model's name, or the path of a stored run or of a model's runs.
@@ -71,7 +72,8 @@ def gate(
         NotComparable: If the runs answer different questions.
         RegressError: If there is no policy of that name, or it means nothing for these tasks.
     """
-    held, assumed = (policy, False) if isinstance(policy, Policy) else policy_of(policy, load_config())
+    config = load_config(store=store)
+    held, assumed = (policy, False) if isinstance(policy, Policy) else policy_of(policy, config)
     compared = compare(
         old,
         new,
@@ -82,18 +84,33 @@ def gate(
         progress=progress,
         **asked,
     )
-    verdict = judge(cases(compared, held), held, seed=resampling_seed)
+    named = config.settings(tasks=tasks).tasks if tasks or "tasks" in config.defaults else ()
+    verdict = judge(cases(compared, held, named), held, seed=resampling_seed)
     return Gated(verdict=verdict, comparison=compared, assumed=assumed)
 
 
-def cases(compared: ComparedRuns, policy: Policy) -> list[Case]:
-    """What the gate judges: every row that is no member of a pooled one, and those that are named."""
+def cases(compared: ComparedRuns, policy: Policy, named: Collection[str] = ()) -> list[Case]:
+    """What the gate judges: groups that somebody named, and every task that is in none of them or named.
+
+    Args:
+        compared: The compared runs.
+        policy: What they are held to.
+        named: Names of tasks and groups that were asked for.
+    """
     columns = columns_of(compared.pairs, compared.instances, compared.floors)
     single = {
         name: case(name, pairs, columns[name], compared.instances.get(name))
         for name, pairs in compared.pairs.items()
     }
-    groups = {row.task.name: row.members for row in compared.tasks if row.members}
-    within = {member for members in groups.values() for member in members}
-    judged = [one for name, one in single.items() if name not in within or name in policy.tasks]
-    return judged + [pooled(name, [single[one] for one in members]) for name, members in groups.items()]
+    wanted = {*named, *policy.tasks, *(task for part in policy.slices for task in part.tasks)}
+    groups = [row for row in compared.tasks if row.members and row.task.name in wanted]
+    within = {member for row in groups for member in row.members} - wanted
+    judged = [one for name, one in single.items() if name not in within]
+    return judged + [
+        pooled(row.task.name, [single[one] for one in row.members], _missing(row)) for row in groups
+    ]
+
+
+def _missing(row: TaskComparison) -> list[str]:
+    """Tasks of a group that were not compared."""
+    return [name for one in row.warnings if one.code == "pool-partial" for name in one.data["missing"]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regress.config import Config, read_toml
+from regress.config import CONFIG_KEYS, PROJECT_NAME, Config, check_keys, read_toml
 from regress.errors import UnknownName, UsageError
 from regress.policy.parse import parse, preset
 from regress.policy.presets import DEFAULT_PRESET, PRESETS
@@ -17,7 +17,7 @@ def policy_of(chosen: str | Path | None, config: Config) -> tuple[Policy, bool]:
     """The policy that holds, and whether it was assumed because nobody named one.
 
     A file is a policy as a whole, or has a `[gate]` table; of a `pyproject.toml`, `[tool.regress.gate]`.
-    `must_not_flip` may name a file of ids, one a line, beside it.
+    `must_not_flip` may name a file beside it: one id a line, comments on lines that begin with `#`.
 
     Args:
         chosen: A preset, a file, or null for the configuration's.
@@ -37,11 +37,20 @@ def policy_of(chosen: str | Path | None, config: Config) -> tuple[Policy, bool]:
     path = Path(chosen).expanduser()
     if not path.is_file():
         raise UnknownName("policy", str(chosen), PRESETS, do="Name a preset or a TOML file that exists.")
-    table = read_toml(path)
-    table = table.get("gate", table)
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{path}: gate is {table!r}", allowed="a table")
-    return parse(_with_ids(table, path), name=str(chosen)), False
+    return parse(_with_ids(_gate_of(path), path), name=str(chosen)), False
+
+
+def _gate_of(path: Path) -> Mapping[str, Any]:
+    """The policy in a file: its `gate` table, or all of it."""
+    table = read_toml(path, named=True)
+    if "gate" not in table and path.name == PROJECT_NAME:
+        raise UsageError(f"{path} says nothing about the gate", allowed="a table [tool.regress.gate]")
+    if "gate" not in table:
+        return table
+    check_keys(table, CONFIG_KEYS, str(path))
+    if not isinstance(table["gate"], Mapping):
+        raise UsageError(f"{path}: gate is {table['gate']!r}", allowed="a table")
+    return table["gate"]
 
 
 def _with_ids(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -59,10 +68,12 @@ def _terms(terms: Any, path: Path) -> Any:
 
 def _ids(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"must_not_flip names {path}, which cannot be read ({error})", allowed="a file of ids, one a line"
         ) from None
-    ids = [line.partition("#")[0].strip() for line in lines]
-    return [one for one in ids if one]
+    ids = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not ids:
+        raise UsageError(f"must_not_flip names {path}, which lists no id", allowed="one id a line")
+    return ids

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from regress.errors import UsageError
 from regress.store.runs import label_of
 from regress.types import Comparison
 from regress.views import export, markdown
@@ -59,9 +60,14 @@ def write_verdict(
 
 def _write(comparison: Comparison, root: str | Path, files: Mapping[str, str]) -> Path:
     folder = Path(root) / f"{label_of(comparison.old.name)}..{label_of(comparison.new.name)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        temporary = folder / f".{name}.{os.getpid()}"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            temporary = folder / f".{name}.{os.getpid()}"
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(folder / name)
+    except OSError as error:
+        raise UsageError(
+            f"reports cannot be written to {folder} ({error.strerror})", do="Name another folder with --out."
+        ) from None
     return folder

@@ -98,6 +98,7 @@ def test_the_identity_of_repeats_holds(columns, kind):
         one = columns(old[0], new[0], old_floor=old_floor, new_floor=new_floor)
     found = made(one)
     nfr = (old.mean(axis=0) * (1 - new.mean(axis=0))).mean()
+    assert found["cross_nfr"].value == pytest.approx(nfr)
     assert nfr - found["self_nfr"].value == pytest.approx(
         found["half_loss"].value + found["half_distance"].value
     )

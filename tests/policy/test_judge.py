@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import hypothesis
 import hypothesis.strategies as st
@@ -275,6 +276,21 @@ def test_a_verdict_that_hangs_on_unreadable_answers_is_undecided(case, flips, he
     assert drop.data["readable_n"] == 1219
 
 
+@pytest.mark.parametrize(("lost", "outcome"), [(0, "not gateable"), (700, "fail")])
+def test_where_nothing_is_readable_there_is_no_second_opinion_that_could_help(
+    case, flips, held, result, lost, outcome
+):
+    verdict = held(case(flips(lost, 0, 1319, readable=np.zeros(1319, dtype=np.bool_))), **DROP)
+    assert verdict.outcome == outcome
+
+
+def test_what_hangs_on_reading_is_not_waived(case, flips, held):
+    readable = np.ones(1319, dtype=np.bool_)
+    readable[:100] = False
+    verdict = held(case(flips(100, 0, 1319, readable=readable)), **DROP, undecided="warn")
+    assert (verdict.outcome, verdict.exit_code) == ("undecided", 3)
+
+
 def test_advisory_rules_ask_no_second_opinion(case, flips, held, result):
     readable = np.ones(1319, dtype=np.bool_)
     readable[:100] = False
@@ -318,10 +334,24 @@ def test_with_few_discordant_clusters_the_spread_is_not_trusted(case, flips, hel
 
 
 def test_repeats_are_averaged_and_n_counts_instances(case, flips, held, result):
-    three = flips(60, 60, 900, item=np.repeat(np.arange(300), 3), repeated=True)
-    nfr = result(held(case(three), preset="none", default={"max_nfr": 0.2}), "max_nfr")
-    assert (nfr.n, nfr.method, nfr.clusters) == (300, "korn-graubard", 300)
-    assert nfr.estimate == pytest.approx(60 / 900)
+    """Two in three answers of every thirtieth instance: their averages are fractions, and no clusters."""
+    rows = np.arange(900) % 90 < 2
+    old, new = np.ones(900, dtype=np.bool_), ~rows
+    three = flips(0, 0, 900, item=np.repeat(np.arange(300), 3), repeated=True)
+    three = replace(three, old_correct=old, new_correct=new)
+    verdict = held(case(three), preset="none", default={"max_nfr": 0.2, "max_accuracy_drop": 0.2})
+    nfr, drop = result(verdict, "max_nfr"), result(verdict, "max_accuracy_drop")
+    assert (nfr.n, nfr.method, nfr.clusters) == (300, "korn-graubard", None)
+    assert nfr.estimate == drop.estimate == pytest.approx(20 / 900)
+    assert (drop.n, drop.method, drop.clusters) == (300, "upper-bound", None)
+
+
+def test_of_repeats_too_twenty_instances_must_differ(case, flips, held, result):
+    rows = np.arange(900) % 30 < 2
+    three = flips(0, 0, 900, item=np.repeat(np.arange(300), 3), repeated=True)
+    three = replace(three, old_correct=np.ones(900, dtype=np.bool_), new_correct=~rows)
+    drop = result(held(case(three), **DROP), "max_accuracy_drop")
+    assert drop.method == "miller-t"
 
 
 # ── populations ──────────────────────────────────────────────────────────────────────────────────
@@ -347,6 +377,11 @@ def test_scope_items_needs_every_item(case, flips, held):
     table = {"preset": "none", "scope": "items", "default": {"max_nfr": 0.5}}
     part = held(case(flips(0, 0, 50), n=60, subset=Subset(sample=50, seed=1)), **table)
     assert (part.exit_code, [r.code for r in part.results if r.rule == "evidence"]) == (2, ["not-every-item"])
+
+
+def test_fewer_instances_than_the_data_set_has_are_missing_unless_they_were_drawn(case, flips, held):
+    part = held(case(flips(0, 0, 719), n=1319), **DROP)
+    assert (part.exit_code, [r.code for r in part.results if r.rule == "evidence"]) == (2, ["rows-missing"])
 
 
 # ── counts ───────────────────────────────────────────────────────────────────────────────────────
@@ -425,6 +460,25 @@ def test_an_unknown_id_is_an_error(case, flips, held):
         held(case(flips(0, 0, 1319)), tasks={"gsm8k": {"must_not_flip": ["id99999"]}})
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "outcome", "warned"),
+    [
+        ((1, 1, 0), (0, 0, 0), "fail", False),
+        ((1, 1, 1), (1, 1, 0), "fail", False),
+        ((1, 0, 0), (1, 1, 0), "pass", False),
+        ((0, 0, 0), (0, 0, 0), "pass", True),
+    ],
+)
+def test_of_an_id_with_repeats_no_more_may_go_wrong_than_before(
+    case, columns, held, result, old, new, outcome, warned
+):
+    rest = np.ones(897, dtype=np.bool_)
+    sides = (np.concatenate([np.array(side, dtype=np.bool_), rest]) for side in (old, new))
+    one = case(columns(*sides, item=np.repeat(np.arange(300), 3), repeated=True))
+    listed = result(held(one, tasks={"gsm8k": {"must_not_flip": ["id0"]}}), "must_not_flip")
+    assert (listed.outcome, bool(listed.warnings)) == (outcome, warned)
+
+
 def test_ids_of_scored_answers_cannot_be_right(case, columns, held):
     scores = np.linspace(0, 1, 400)
     with pytest.raises(UsageError, match="scored, not right or wrong"):
@@ -446,6 +500,21 @@ def test_a_default_rule_that_a_scale_does_not_define_is_listed_as_such(case, fli
 def test_the_same_rule_under_the_tasks_own_name_is_an_error(case, flips, held):
     with pytest.raises(UsageError, match="max_score_drop for gsm8k, which is judged on a binary scale"):
         held(case(flips(0, 0, 1319)), tasks={"gsm8k": {"max_score_drop": 0.1}})
+
+
+def test_a_rule_for_another_scale_under_the_tasks_own_name_is_an_error(case, columns, held):
+    scores = np.linspace(0, 1, 400)
+    with pytest.raises(UsageError, match="max_nfr on a binary scale for samsum"):
+        held(
+            case(columns(scores, scores, scale="bounded"), "samsum"),
+            tasks={"samsum": {"max_nfr": {"binary": 0.05}}},
+        )
+
+
+def test_a_limit_that_no_score_can_exceed_is_an_error(case, columns, held):
+    scores = np.linspace(0, 1, 400)
+    with pytest.raises(UsageError, match="lie between 0 and 1"):
+        held(case(columns(scores, scores, scale="bounded"), "samsum"), default={"max_score_drop": 2})
 
 
 def test_a_task_without_a_blocking_rule_is_an_error(case, flips, held):
@@ -508,6 +577,29 @@ def test_a_slice_without_rules_is_held_to_its_tasks(case, flips, held, result):
         case(flips(0, 0, 1000), tags=_tagged(1000)), slices=[{"name": "w", "tags": {"topic": "words"}}]
     )
     assert {one.rule for one in verdict.results if one.slice == "w"} == {"max_accuracy_drop", "max_nfr"}
+
+
+def test_a_slice_is_held_only_to_what_its_scale_defines(case, columns, held, result):
+    """The preset's limit for right and wrong answers is not one for summaries."""
+    rng = np.random.default_rng(0)
+    old = rng.uniform(0.3, 0.6, 1000)
+    new = np.where(rng.uniform(size=1000) < 0.07, old - 0.2, old)
+    one = case(columns(old, new, scale="bounded"), "samsum", tags=[{"all": "yes"}] * 1000)
+    verdict = held(one, preset="strict", slices=[{"name": "all", "tags": {"all": "yes"}, "tier": "blocking"}])
+    assert result(verdict, "max_nfr", slice="all").limit == 0.10
+    named = {"name": "all", "tags": {"all": "yes"}, "tasks": ["samsum"], "max_accuracy_drop": 0.02}
+    with pytest.raises(UsageError, match="max_accuracy_drop for samsum"):
+        held(one, slices=[named])
+
+
+def test_a_blocking_slice_without_evidence_is_not_gateable(case, flips, held, result):
+    table = {
+        "default": {"max_excess_nfr": {"limit": 0.1, "tier": "advisory"}},
+        "slices": [{"name": "sums", "tags": {"topic": "sums"}, "tier": "blocking"}],
+    }
+    verdict = held(case(flips(0, 0, 1000), tags=_tagged(1000)), **table)
+    assert result(verdict, "max_excess_nfr", slice="sums").code == "no-floor"
+    assert verdict.exit_code == 2
 
 
 def test_a_small_blocking_slice_is_not_gateable(case, flips, held):
