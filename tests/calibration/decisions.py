@@ -86,19 +86,43 @@ def clustered_rate(flips: Ints, sizes: Ints, limit: float) -> Tests:
     return rate(*_effective(flips, sizes), limit)
 
 
-def clustered_mean(sums: Floats, worse: Ints, sizes: Ints, limit: float, *, span: float = 1.0) -> Tests:
-    """Student's t with Miller's standard error, from [draws, K] sums of falls.
+def clustered_drop(lost: Ints, gained: Ints, sizes: Ints, limit: float) -> Tests:
+    """Student's t with Miller's standard error, from [draws, K] counts.
 
-    Where few clusters differ, how many instances got worse at most ([draws, K] counts), each by the span.
+    Where few clusters differ, how many pairs were lost at most.
     """
-    n, clusters = int(sizes.sum()), sizes.size
-    mean = sums.sum(axis=1) / n
+    sums, n, clusters = (lost - gained).astype(np.float64), int(sizes.sum()), sizes.size
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = (mean - limit) / _standard_error(sums, sizes)
+        t = (sums.sum(axis=1) / n - limit) / _standard_error(sums, sizes)
     p_pass, p_fail = special.stdtr(clusters - 1, t), special.stdtr(clusters - 1, -t)
-    few = np.count_nonzero(np.abs(sums) > 1e-9, axis=1) < bootstrap.MINIMUM_CLUSTERS
-    at_most, _ = rate(*_effective(worse, sizes), min(1.0, limit / span))
-    return np.where(few, at_most, p_pass), np.where(few, np.nan, p_fail)
+    few = np.count_nonzero(sums, axis=1) < bootstrap.MINIMUM_CLUSTERS
+    return np.where(few, clustered_rate(lost, sizes, limit)[0], p_pass), np.where(few, np.nan, p_fail)
+
+
+def clustered_score_drop(
+    sums: Floats,
+    worse: Ints,
+    sizes: Ints,
+    limit: float,
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> Tests:
+    """The bootstrap of [draws, K] sums of falls, whole clusters resampled.
+
+    Where few clusters differ, how many scores fell at most ([draws, K] counts).
+    """
+    p_pass, _ = clustered_rate(worse, sizes, limit)
+    p_fail = np.full_like(p_pass, np.nan)
+    for place, row in enumerate(sums):
+        if np.count_nonzero(np.abs(row) > 1e-9) >= bootstrap.MINIMUM_CLUSTERS:
+            made = bootstrap.bootstrap(np.column_stack([row, sizes]), _mean, rng, resamples=resamples)
+            p_pass[place], p_fail[place] = made.p_pass(limit), made.p_fail(limit)
+    return p_pass, p_fail
+
+
+def _mean(sums: Floats) -> Floats:
+    return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def clustered_excess(

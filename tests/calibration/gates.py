@@ -148,7 +148,7 @@ def _clustered_rules(reps: int, rng: np.random.Generator) -> list[Tests]:
     blocks = list(draws.clustered(sizes, (0.06, 0.04, 0.90), reps, rng))
     pairs: Sequence[list[Tests]] = [
         [
-            decisions.clustered_mean((one[..., 0] - one[..., 1]).astype(float), one[..., 0], sizes, 0.02),
+            decisions.clustered_drop(one[..., 0], one[..., 1], sizes, 0.02),
             decisions.clustered_rate(one[..., 0], sizes, 0.06),
         ]
         for one in blocks

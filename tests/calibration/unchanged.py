@@ -160,7 +160,7 @@ def _test(rule: Rule, lost: draws.Ints, gained: draws.Ints, n: int) -> Tests:
 def _clustered(rule: Rule, counts: draws.Ints, sizes: draws.Ints) -> Tests:
     lost, gained = counts[..., 0], counts[..., 1]
     if rule.measure == "max_accuracy_drop":
-        return decisions.clustered_mean((lost - gained).astype(float), lost, sizes, rule.limit)
+        return decisions.clustered_drop(lost, gained, sizes, rule.limit)
     return decisions.clustered_rate(lost, sizes, rule.limit)
 
 

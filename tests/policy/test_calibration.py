@@ -114,7 +114,7 @@ def test_clusters_are_decided_as_judge_decides_them(pattern: tuple[int, ...], ch
             cluster, order = _places(sizes, counts)
             built = cases.binary("toy", int(lost.sum()), int(gained.sum()), n, cluster=cluster, order=order)
             tests = [
-                decisions.clustered_mean((lost - gained)[None].astype(np.float64), lost[None], sizes, limit),
+                decisions.clustered_drop(lost[None], gained[None], sizes, limit),
                 decisions.clustered_rate(lost[None], sizes, 0.05),
             ]
             same([built], policy(rules), tests)
@@ -146,8 +146,9 @@ def test_scores_are_decided_as_judge_decides_them(n: int, made: draws.Scores) ->
         sums, worse, fell = (
             np.bincount(cluster, weights=values)[None] for values in (falls, falls > 0, falls > 0.1)
         )
+        drawn = stream(SEED, "toy", "", "max_score_drop")
         together = [
-            decisions.clustered_mean(sums, worse, sizes, limit),
+            decisions.clustered_score_drop(sums, worse, sizes, limit, drawn, resamples=RESAMPLES),
             decisions.clustered_rate(fell, sizes, 0.10),
         ]
         same([cases.bounded("toy", falls, cluster=cluster)], policy(rules), together)
@@ -238,6 +239,35 @@ def test_data_have_the_harm_they_claim() -> None:
 
 
 # ── what a harmless update meets ─────────────────────────────────────────────────────────────────
+
+
+def readme_table() -> list[tuple[float, str, dict[str, float]]]:
+    """Churn, preset and the percentages by task, as the README has them."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| answers that change"))
+    rows, churn = [], 0.0
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        changed, name, *shares = (cell.strip() for cell in line.strip("|").split("|"))
+        churn = float(changed.split("%")[0]) / 100 if changed else churn
+        rows.append((churn, name, dict(zip(unchanged.TASKS, map(float, shares), strict=False))))
+    return rows
+
+
+@pytest.mark.parametrize(("churn", "name", "shown"), readme_table())
+def test_the_readme_says_how_often_an_unchanged_model_passes(
+    churn: float, name: str, shown: dict[str, float]
+) -> None:
+    """To the last digit where it is enumerated; what is simulated (SAMSum) is for `make calibration`."""
+    preset = name.split()[0]
+    rules = unchanged.blocking(preset, "binary")
+    if preset != name:
+        rules = [rule for rule in rules if rule.measure != "max_nfr"]
+    for task, n in unchanged.TASKS.items():
+        if task != "samsum":
+            found = 100 * unchanged.exact(rules, n, churn)[0]
+            assert abs(found - shown[task]) <= 0.5 + 1e-9, f"{task}: {found:.2f}"
 
 
 @pytest.mark.parametrize(("n", "limit", "passes"), [(1319, 0.01, 0.308), (1838, 0.02, 0.854)])
