@@ -24,6 +24,7 @@ from regress.statistics.rates import p_at_most
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _DEVIATIONS = 9.0
 """Binomial counts further from their mean than this have a probability below 1e-12 together."""
@@ -77,7 +78,7 @@ def exact_power(
     share = p_lost / churn if churn else 0.5
     weight = 0.5 if method == "mid-p" else 0.0
 
-    def rejected(fewer: Ints) -> npt.NDArray[np.bool_]:
+    def rejected(fewer: Ints) -> Bools:
         """Whether so few flips in one direction are too few: in the mirror, too many of the other."""
         tail = _at_most(fewer, flips, 0.5)
         tail = tail - weight * (tail - _at_most(fewer - 1, flips, 0.5))
@@ -169,7 +170,8 @@ def pass_probability_drop(
     """Probability that a limit on the drop of accuracy passes: that Tango's test rejects "delta <= -limit".
 
     Exact: the sum over losses and gains, trinomial with rates (churn ∓ delta)/2, that the one-sided score
-    test rejects. At delta = -limit it is the test's size. nan if |delta| > churn or n = 0.
+    test rejects; where nothing was gained the exact test of the losses stands in for it, as in the gate.
+    At delta = -limit it is the test's size. nan if |delta| > churn or n = 0.
 
     >>> round(pass_probability_drop(1319, 0.10, 0.01), 2)
     0.31
@@ -178,7 +180,12 @@ def pass_probability_drop(
         return math.nan
     flips, weights = _flips(n, churn)
     z = _z(1 - confidence)
-    most_lost = _largest(lambda lost: np.asarray(tango_z(lost, flips - lost, n, -limit)) >= z, flips)
+
+    def passes(lost: Ints) -> Bools:
+        score = np.asarray(tango_z(lost, flips - lost, n, -limit)) >= z
+        return score & ((lost < flips) | (_at_most(lost, np.array(n), limit) <= 1 - confidence))
+
+    most_lost = _largest(passes, flips)
     share = (churn - delta) / (2 * churn) if churn else 0.5
     return float(weights @ _at_most(most_lost, flips, share))
 
@@ -270,7 +277,7 @@ def _flips(n: int, churn: float) -> tuple[Ints, Floats]:
     return m, np.exp(ways + xlogy(m, churn) + xlog1py(n - m, -churn))
 
 
-def _largest(holds: Callable[[Ints], npt.NDArray[np.bool_]], up_to: Ints) -> Ints:
+def _largest(holds: Callable[[Ints], Bools], up_to: Ints) -> Ints:
     """The largest k in 0 … up_to that holds, elementwise, where what holds for k holds below; else -1."""
     low, high = np.full_like(up_to, -1), up_to + 1
     while np.any(high - low > 1):
