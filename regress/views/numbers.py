@@ -29,6 +29,33 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f}".replace("-", "−")
 
 
+def worded(shown: str) -> str:
+    """A number as it stands in a sentence.
+
+    >>> worded("<0.1"), worded(">99.9"), worded("1.4")
+    ('less than 0.1', 'more than 99.9', '1.4')
+    """
+    return shown.replace("<", "less than ").replace(">", "more than ")
+
+
+def at_most(shown: str) -> str:
+    """An upper bound in a sentence.
+
+    >>> at_most("<0.1"), at_most(">99.9"), at_most("1.4")
+    ('less than 0.1', 'at most 100', 'at most 1.4')
+    """
+    return {"<0.1": worded(shown), ">99.9": "at most 100"}.get(shown, f"at most {shown}")
+
+
+def at_least(shown: str) -> str:
+    """A lower bound in a sentence.
+
+    >>> at_least("<0.1"), at_least(">99.9"), at_least("1.4")
+    ('more than 0', 'more than 99.9', 'at least 1.4')
+    """
+    return {"<0.1": "more than 0", ">99.9": worded(shown)}.get(shown, f"at least {shown}")
+
+
 def chosen(rate: float) -> str:
     """A rate that somebody chose, such as a tolerance, in percent without digits that say nothing.
 

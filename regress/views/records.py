@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from regress.types import Notice
 from regress.verdicts import RuleResult
 
 
@@ -127,6 +128,16 @@ class GateLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateNote:
+    """What to know of the comparison that a verdict rests on."""
+
+    notice: Notice
+    """What."""
+    tasks: tuple[str, ...]
+    """The tasks that it is about; empty where that is all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateView:
     """A verdict in words."""
 
@@ -139,10 +150,12 @@ class GateView:
     models: tuple[tuple[str, str], ...]
     """`old` and `new`, each with the model's name, revision and weight type."""
     basis: tuple[str, ...]
-    """The policy, and what the verdict is about."""
+    """The policy, what the verdict is about, and which tasks are judged as one."""
     alarms: tuple[str, ...]
     """What makes the numbers of a task meaningless."""
     lines: tuple[GateLine, ...]
     """One a rule, task by task."""
+    notes: tuple[str, ...]
+    """What to know of the comparison, each said once."""
     steps: tuple[str, ...]
     """What to do next; empty after a pass."""

@@ -1,7 +1,7 @@
 """A verdict as JUnit XML: one test case a rule, so that CI viewers show what failed and why.
 
     blocking fail           <failure type="fail">
-    blocking undecided      <failure type="undecided">, or <skipped> where the policy only warns
+    blocking undecided      <failure type="undecided">, or <skipped> where the policy waives it
     blocking not gateable   <error type="not gateable">
     not applicable          <skipped>
     advisory                passes, its outcome in <system-out>
@@ -16,9 +16,10 @@ from collections import Counter
 
 from regress.types import Comparison
 from regress.verdicts import RuleResult, Undecided, Verdict
-from regress.views.gate.reasons import result_sentence
+from regress.views.gate.headline import headline
+from regress.views.gate.reasons import result_notes, result_sentence
 from regress.views.gate.rules import limit_of
-from regress.views.gate.view import headline, mark, policy_name, scale_of
+from regress.views.gate.view import mark, policy_name, scale_of
 from regress.views.sentences import sentence
 from regress.views.untrusted import visible
 
@@ -60,7 +61,7 @@ def _case(result: RuleResult, undecided: Undecided, comparison: Comparison | Non
     if tag := _tag(result, undecided):
         kind = {} if tag == "skipped" else {"type": result.outcome}
         ET.SubElement(case, tag, {**kind, "message": reason}).text = None if tag == "skipped" else reason
-    notes = [f"note: {sentence(warning)}" for warning in result.warnings]
+    notes = [f"note: {sentence(warning)}" for warning in result_notes(result, scale)]
     ET.SubElement(case, "system-out").text = "\n".join((f"{mark(result)}: {reason}", *map(visible, notes)))
     return case
 
@@ -73,4 +74,5 @@ def _tag(result: RuleResult, undecided: Undecided) -> str:
         return ""
     if result.outcome == "not gateable":
         return "error"
-    return "skipped" if result.outcome == "undecided" and undecided == "warn" else "failure"
+    waived = result.outcome == "undecided" and undecided == "warn" and result.code != "extraction"
+    return "skipped" if waived else "failure"

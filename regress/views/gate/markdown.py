@@ -21,6 +21,7 @@ LONGEST = 65_000
 """Characters that a comment may have."""
 
 _SPARE = 400
+_REST = "- … {} more"
 _ORDER = ("fail", "not gateable", "undecided", "pass", "not applicable")
 
 
@@ -42,10 +43,12 @@ def render(
     view = build(verdict, comparison, assumed=assumed)
     before, after = _join(_before(view)), _join(_after(view))
     room = LONGEST - len(before) - len(after) - _SPARE
+    notes = _section("### Notes", _fitting([f"- {escape(note)}" for note in view.notes], room // 4, _REST))
+    room -= len(notes)
     rows = _fitting([_row(line, comparison) for line in view.lines], room // 2, "| | … {} more |  |  |  |  |")
     table = "\n".join((*_TABLE, *rows))
-    reasons = _fitting(list(_reasons(view.lines)), room - len(table), "- … {} more")
-    page = _join((before, table, "### Reasons", "\n".join(reasons), after))
+    reasons = _fitting(list(_reasons(view.lines)), room - len(table), _REST)
+    page = _join((before, table, _section("### Reasons", reasons), notes, after))
     return _with_texts(page, comparison) if with_text and comparison else page
 
 
@@ -67,9 +70,7 @@ def _before(view: GateView) -> Iterator[str]:
 
 
 def _after(view: GateView) -> Iterator[str]:
-    if view.steps:
-        yield "### What next"
-        yield "\n".join(f"- {escape(step)}" for step in view.steps)
+    yield _section("### What next", [f"- {escape(step)}" for step in view.steps])
 
 
 _TABLE = (
@@ -124,6 +125,11 @@ def _fitting(lines: Sequence[str], room: int, rest: str) -> list[str]:
             return [*kept, rest.format(count(len(lines) - len(kept)))]
         kept.append(line)
     return kept
+
+
+def _section(heading: str, lines: Sequence[str]) -> str:
+    """A heading and a list; nothing where the list is empty."""
+    return "\n".join((heading, "", *lines)) if lines else ""
 
 
 def _join(sections: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from regress.types import Scale
-from regress.verdicts import Measure, Policy, Rule, SliceTerms, Terms
+from regress.verdicts import Measure, Policy, Rule, SliceTerms, Terms, Undecided
 from regress.views.gate.rules import limited, rule_limit
 from regress.views.gate.view import about_what, policy_name
 from regress.views.listing import wrap
@@ -18,6 +18,10 @@ _SCALES: Mapping[Scale, str] = {
     "binary": "answers that are right or wrong",
     "bounded": "answers scored from 0 to 1",
     "unbounded": "answers with a score without bounds",
+}
+_CODES: Mapping[Undecided, str] = {
+    "block": "exit code 3",
+    "warn": "only a warning where an interval straddles its limit: exit code 0; else exit code 3",
 }
 _DEFINED: Mapping[Scale, tuple[Measure, ...]] = {
     "binary": ("max_accuracy_drop", "max_nfr", "max_nfr_mc", "max_excess_nfr"),
@@ -54,6 +58,7 @@ def _verdicts(policy: Policy) -> Iterator[str]:
     if policy.scope == "items":
         yield "PASS if every blocking rule holds: the observed harm is at most the limit (exit code 0)."
         yield "FAIL if the observed harm of any is over it (exit code 1)."
+        yield "UNDECIDED if the items readable on both sides say otherwise (exit code 3)."
     else:
         level = chosen(policy.confidence)
         yield (
@@ -64,9 +69,11 @@ def _verdicts(policy: Policy) -> Iterator[str]:
             f"FAIL if any is broken: the {level} % lower bound of the harm is over the limit, after Holm's "
             "adjustment for the number of blocking rules (exit code 1)."
         )
-        code = "it blocks: exit code 3" if policy.undecided == "block" else "only a warning: exit code 0"
-        yield f"UNDECIDED if neither can be said ({code})."
-    yield "NOT GATEABLE if evidence is missing, which nothing makes up for (exit code 2)."
+        yield f"UNDECIDED if neither can be said ({_CODES[policy.undecided]})."
+    yield (
+        "NOT GATEABLE if evidence is missing, which nothing makes up for, or if already the old model is "
+        "over a limit of unreadable answers or of answers cut off (exit code 2)."
+    )
 
 
 def _parts(policy: Policy) -> Iterator[tuple[str, Iterator[str]]]:
@@ -122,8 +129,13 @@ def _slice(part: SliceTerms) -> Iterator[str]:
 def _always(policy: Policy) -> Iterator[str]:
     yield about_what(policy)
     yield (
-        "Advisory rules are reported and decide nothing. Gains pay for no loss: neither on other items nor "
-        "on other tasks."
+        "Every blocking rule is looked at twice: on all items, where an unreadable answer is not right, and "
+        "on those readable on both sides. Where the two disagree, it is UNDECIDED"
+        + (', which undecided = "warn" does not waive.' if policy.scope == "population" else ".")
+    )
+    yield (
+        "Advisory rules are reported and decide nothing. Gains pay for no loss on other tasks; a group that "
+        "is asked for by name is one task."
     )
     if policy.allow:
         yield (

@@ -1,26 +1,21 @@
-"""Why a rule came out as it did, in one sentence: estimate, bound, limit, n."""
+"""Why a rule came out as it did, in one sentence."""
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from regress.types import Notice, Scale
 from regress.verdicts import RuleResult
-from regress.views.gate.rules import DROPS, HARMS, counted, limit_of, listed, size, unit
+from regress.views.gate.measured import MEASURED, shares
+from regress.views.gate.rules import counted, limit_of, listed
 from regress.views.notices import listed as names
-from regress.views.numbers import chosen, count, p_value, percent, plural
+from regress.views.numbers import count, plural
 from regress.views.sentences import sentence
 from regress.views.settings import name
 from regress.views.untrusted import visible
-
-_TIE = 1e-9
-_UNUSUAL = {
-    "upper-bound": "; an exact bound: too few differ for a bootstrap",
-    "constant": "; every score changed by the same amount",
-}
 
 
 def result_sentence(result: RuleResult, scale: Scale | None = None) -> str:
@@ -40,127 +35,22 @@ def result_sentence(result: RuleResult, scale: Scale | None = None) -> str:
     return f"{advisory}{part}{limit_of(result, scale)}: {_reason(result, scale)}"
 
 
+def result_notes(result: RuleResult, scale: Scale | None = None) -> tuple[Notice, ...]:
+    """What to know before relying on a result; of a drop also in which unit it is."""
+    unit = {"scale": scale or result.data.get("scale") or "binary"}
+    return tuple(
+        replace(notice, data={**unit, **notice.data}) if notice.code == "significant-drop" else notice
+        for notice in result.warnings
+    )
+
+
 def _reason(result: RuleResult, scale: Scale | None) -> str:
-    if result.code in _MEASURED:
-        return _MEASURED[result.code](result, scale)
+    if result.code in MEASURED:
+        return MEASURED[result.code](result, scale)
     if result.code in _REASONS:
         return _REASONS[result.code](result, result.data)
     # a code that is not known here is shown as it is
     return sentence(Notice(code=result.code, data=result.data)).removeprefix("Notice ").rstrip(".")
-
-
-# ── measured harms ───────────────────────────────────────────────────────────────────────────────
-
-
-def _within(result: RuleResult, scale: Scale | None) -> str:
-    if result.rule not in HARMS:
-        return _shares(result)
-    return f"{_upper(result, scale)}{_how(result)}, {counted(result)}"
-
-
-def _over(result: RuleResult, scale: Scale | None) -> str:
-    if result.rule not in HARMS:
-        return _shares(result)
-    lower = f", at least {size(result.low, result.rule, scale)}" if math.isfinite(result.low) else ""
-    return f"{_observed(result, scale)}{lower}{_how(result)}, {counted(result)}"
-
-
-def _straddles(result: RuleResult, scale: Scale | None) -> str:
-    if not math.isfinite(result.low):
-        return (
-            f"{_upper(result, scale)}{_how(result)}, {counted(result)}: the bound is over the limit, and "
-            "so few differences allow no test of the contrary"
-        )
-    return f"{_between(result, scale)}, {counted(result)}: the interval straddles the limit"
-
-
-def _holm(result: RuleResult, scale: Scale | None) -> str:
-    lower = f", at least {size(result.low, result.rule, scale)}" if math.isfinite(result.low) else ""
-    return (
-        f"{_observed(result, scale)}{lower}{_how(result)}, {counted(result)}: over the limit if it were the "
-        f"only rule ({p_value(result.p_fail)}), but not once all blocking rules are counted (Holm, "
-        f"{p_value(result.p_fail_holm)})"
-    )
-
-
-def _extraction(result: RuleResult, scale: Scale | None) -> str:
-    data = result.data
-    said = {"pass": "it would pass", "fail": "it would fail", "undecided": "it would be undecided"}
-    outcome = said.get(str(data.get("readable_outcome")), "it cannot be judged")
-    there = float(data.get("readable_estimate", math.nan))
-    readable = count(data["readable_n"]) if data.get("readable_n") is not None else "instances"
-    shown = f" ({_moved(there, result.rule, scale)})" if math.isfinite(there) else ""
-    return (
-        f"{_between(result, scale)}, {counted(result)}; on the {readable} readable on both sides "
-        f"{outcome}{shown}: what could be read decides, not what the model knows"
-    )
-
-
-def _observed(result: RuleResult, scale: Scale | None) -> str:
-    return _moved(result.estimate, result.rule, scale)
-
-
-def _moved(harm: float, rule: str, scale: Scale | None) -> str:
-    shown = f"{size(harm, rule, scale)}{unit(rule, scale)}"
-    if rule not in DROPS:
-        return f"observed {shown}"
-    if abs(harm) <= _TIE:
-        return "did not change"
-    return f"fell by {shown}" if harm > 0 else f"rose by {shown}"
-
-
-def _upper(result: RuleResult, scale: Scale | None) -> str:
-    """What was observed, and the upper bound of the harm."""
-    seen, high = _observed(result, scale), result.high
-    if not math.isfinite(high):
-        return seen
-    bound = size(high, result.rule, scale)
-    if result.rule not in DROPS or (result.estimate > _TIE and high >= 0):
-        return f"{seen}, at most {bound}"
-    return f"{seen}, at least {bound}" if high < 0 else f"{seen}; if it fell at all, by at most {bound}"
-
-
-def _between(result: RuleResult, scale: Scale | None) -> str:
-    seen = _observed(result, scale)
-    if not (math.isfinite(result.low) and math.isfinite(result.high)):
-        return f"{seen}{_how(result)}"
-    ends = (_end(one, result.rule, scale) for one in (result.low, result.high))
-    return f"{seen}, between {' and '.join(ends)}{_how(result)}"
-
-
-def _end(harm: float, rule: str, scale: Scale | None) -> str:
-    shown = size(harm, rule, scale)
-    return shown if rule not in DROPS else f"{'a rise' if harm < 0 else 'a fall'} of {shown}"
-
-
-def _how(result: RuleResult) -> str:
-    """With what confidence, and how where that is not the usual way."""
-    if result.method == "observed":
-        return " (on these instances, without sampling error)"
-    if result.confidence is None or not (math.isfinite(result.low) or math.isfinite(result.high)):
-        return ""
-    return f" ({chosen(result.confidence)} % one-sided{_UNUSUAL.get(result.method or '', '')})"
-
-
-def _shares(result: RuleResult) -> str:
-    shown = (f"{side} {percent(_number(result.data.get(side)))} %" for side in ("old", "new"))
-    return f"{', '.join(shown)}, {counted(result)}"
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
-_MEASURED: dict[str, Callable[[RuleResult, Scale | None], str]] = {
-    "within-limit": _within,
-    "over-limit": _over,
-    "straddles": _straddles,
-    "holm": _holm,
-    "extraction": _extraction,
-}
-
-
-# ── everything else ──────────────────────────────────────────────────────────────────────────────
 
 
 def noise_command(model: Any, tasks: str, kinds: Any) -> str:
@@ -187,14 +77,32 @@ def _not_defined(result: RuleResult, data: Mapping[str, Any]) -> str:
 def _no_floor(result: RuleResult, data: Mapping[str, Any]) -> str:
     missing = data.get("missing") or ()
     command = noise_command(data.get("model", "OLD"), str(data.get("task", result.task)), missing)
-    return f"no reruns of the old model are stored for {names(missing)}: run {command}"
+    return (
+        f"no reruns of the old model are stored for {names(missing)}: run {command} with the options of the "
+        "run (--engine, --data …), or leave the kind out of noise_kinds in the policy, where the engine "
+        "cannot vary it"
+    )
 
 
 def _flipped(result: RuleResult, data: Mapping[str, Any]) -> str:
     ids, noisy = data.get("ids") or (), data.get("noisy") or ()
-    were = "was right and is not any more" if len(ids) == 1 else "were right and are not any more"
-    also = f"; reruns of the old model lose {names(noisy)} too" if noisy else ""
-    return f"{count(len(ids))} of {count(listed(data.get('listed')) or None)} {were}: {names(ids)}{also}"
+    also = f"; reruns of the old model are not always right on {names(noisy)} either" if noisy else ""
+    return (
+        f"{count(len(ids))} of {count(listed(data.get('listed')) or None)} {_was(ids)} lost (right before, "
+        f"and now not, or in fewer repeats): {names(ids)}{also}"
+    )
+
+
+def _was(things: Any) -> str:
+    return "was" if len(things or ()) == 1 else "were"
+
+
+def _limited(result: RuleResult, data: Mapping[str, Any]) -> str:
+    limit, n = data.get("limit"), count(data.get("n"))
+    only = f"only the first {count(limit)} of {n} instances were asked"
+    if limit is not None and result.n > limit:  # of each task of a group
+        only = f"only the first {count(limit)} of each task were asked, {count(result.n)} of {n} instances"
+    return f"{only}, which are no random sample of them"
 
 
 _REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
@@ -215,15 +123,20 @@ _REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
     "kept": lambda result, data: "none of them was lost",
     "flipped": _flipped,
     "old-over-limit": lambda result, data: (
-        f"{_shares(result)}: already the old model is over the limit, so the comparison cannot be judged"
+        f"{shares(result)}: already the old model is over the limit, so the comparison cannot be judged"
     ),
     "unknown": lambda result, data: (
         f"the engine does not tell how many there are on the {name(str(data.get('side', 'old or new')))} side"
     ),
     "not-a-generation": lambda result, data: "the task has no written answers",
-    "limit-not-sample": lambda result, data: (
-        f"only the first {count(data.get('limit'))} of {count(data.get('n'))} instances were asked, which "
-        "are no random sample of them"
+    "limit-not-sample": _limited,
+    "rows-missing": lambda result, data: (
+        f"only {count(data.get('n'))} of the {count(data.get('of'))} instances of the data set are there, "
+        "though no sample was drawn: which are missing need not be chance"
+    ),
+    "members-missing": lambda result, data: (
+        f"{plural(len(data.get('missing') or ()), 'task')} of the group {_was(data.get('missing'))} not "
+        f"compared: {names(data.get('missing') or ())}"
     ),
     "not-every-item": lambda result, data: (
         f"a verdict about these very items needs all {count(data.get('of'))} of the data set; "

@@ -1,4 +1,4 @@
-"""A verdict in a terminal: the headline, then each rule with its reason, then what to do next."""
+"""A verdict in a terminal: the headline, each rule with its reason, what to know, and what to do next."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def render(
         list(_about(view, width)),
         [ink.bold(line) for text in view.alarms for line in hanging("!  ", text, width)],
         list(_rules(view, width, ink)),
+        [line for note in view.notes for line in hanging("·  ", note, width)],
         [line for step in view.steps for line in hanging("→  ", step, width)],
         wrap(f"The rest is in {visible(where)}.", width) if where else [],
     ]

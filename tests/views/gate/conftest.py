@@ -146,7 +146,7 @@ PASSED = verdict(
         estimate=0.012,
         low=0.005,
         high=0.019,
-        warnings=(Notice(code="significant-drop"),),
+        warnings=(Notice(code="significant-drop", data={"low": 0.005}),),
     ),
     result("max_score_drop", "not applicable", "not-defined", "piqa", limit=0.02, data={"scale": "binary"}),
 )
@@ -166,7 +166,7 @@ NOT_GATEABLE = verdict(
         limit=0.02,
         data={"missing": ["rerun", "batch"], "model": "llama1", "task": "piqa"},
     ),
-    result("evidence", "not gateable", "limit-not-sample", "piqa", data={"limit": 200, "n": 1838}),
+    result("evidence", "not gateable", "limit-not-sample", "piqa", n=200, data={"limit": 200, "n": 1838}),
 )
 
 

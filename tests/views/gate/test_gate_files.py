@@ -117,6 +117,7 @@ def test_the_counts_are_those_of_its_cases(name: str, verdicts: Any) -> None:
         ("fail", "blocking", "block", "failure", "fail"),
         ("undecided", "blocking", "block", "failure", "undecided"),
         ("undecided", "blocking", "warn", "skipped", None),
+        ("hangs on reading", "blocking", "warn", "failure", "undecided"),
         ("not gateable", "blocking", "warn", "error", "not gateable"),
         ("not applicable", "blocking", "block", "skipped", None),
         ("fail", "advisory", "block", None, None),
@@ -127,9 +128,9 @@ def test_the_counts_are_those_of_its_cases(name: str, verdicts: Any) -> None:
 def test_an_outcome_is_what_viewers_know(
     outcome: Any, tier: Any, undecided: Any, tag: str | None, kind: str | None, verdicts: Any, judged_as: Any
 ) -> None:
-    result = RuleResult(
-        task="piqa", rule="max_nfr", outcome=outcome, code="over-limit", tier=tier, limit=0.05
-    )
+    code = "extraction" if outcome == "hangs on reading" else "straddles"
+    outcome = "undecided" if outcome == "hangs on reading" else outcome
+    result = RuleResult(task="piqa", rule="max_nfr", outcome=outcome, code=code, tier=tier, limit=0.05)
     policy = replace(verdicts["pass"].policy, undecided=undecided)
     (case,) = cases(to_junit(judged_as("pass", result, policy=policy)))
     told = [child for child in case if child.tag != "system-out"]
@@ -198,3 +199,6 @@ def test_an_explanation_of_items_alone_speaks_of_no_bounds(policies: Any) -> Non
     words = explain(replace(policies["balanced"], scope="items"))
     assert "these very items" in words
     assert "bound" not in words
+    assert "UNDECIDED if the items readable on both sides say otherwise (exit code 3)" in " ".join(
+        words.split()
+    )

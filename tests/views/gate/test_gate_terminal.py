@@ -42,7 +42,7 @@ def test_color_changes_the_looks_and_not_the_text(verdicts: Any) -> None:
 def test_a_verdict_is_shown_without_its_comparison(verdicts: Any) -> None:
     shown = render(verdicts["undecided"])
     assert shown.startswith("UNDECIDED: ")
-    assert "regress plan OLD NEW --policy balanced" in " ".join(shown.split())
+    assert "`regress plan` with the same models, tasks and policy" in " ".join(shown.split())
 
 
 def test_demo_items_are_said(verdicts: Any, full: Comparison) -> None:
