@@ -1,4 +1,5 @@
-"""The gate in words: `rules` name limits, `reasons` say why, `view` puts a verdict together.
+"""The gate in words: `rules` name limits, `measured` and `reasons` say why each came out so.
 
-`terminal`, `markdown`, `junit` and `export` lay it out; `policy` explains what a release is held to.
+`headline`, `notes` and `steps` speak of the whole verdict, and `view` puts it together. `terminal`,
+`markdown`, `junit` and `export` lay it out; `policy` explains what a release is held to.
 """

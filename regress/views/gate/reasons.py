@@ -47,8 +47,8 @@ def result_notes(result: RuleResult, scale: Scale | None = None) -> tuple[Notice
 def _reason(result: RuleResult, scale: Scale | None) -> str:
     if result.code in MEASURED:
         return MEASURED[result.code](result, scale)
-    if result.code in _REASONS:
-        return _REASONS[result.code](result, result.data)
+    if result.code in REASONS:
+        return REASONS[result.code](result, result.data)
     # a code that is not known here is shown as it is
     return sentence(Notice(code=result.code, data=result.data)).removeprefix("Notice ").rstrip(".")
 
@@ -105,7 +105,7 @@ def _limited(result: RuleResult, data: Mapping[str, Any]) -> str:
     return f"{only}, which are no random sample of them"
 
 
-_REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
+REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
     "not-defined": _not_defined,
     "no-floor": _no_floor,
     "few-clusters": lambda result, data: (
@@ -143,3 +143,4 @@ _REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
         f"{count(data.get('n'))} were asked"
     ),
 }
+"""What a code says otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -11,13 +12,17 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from regress.policy import bounds, rules
 from regress.types import Comparison
 from regress.verdicts import RuleResult
+from regress.views.gate import export
 from regress.views.gate.export import document, to_json
 from regress.views.gate.junit import to_junit
 from regress.views.gate.markdown import LONGEST
 from regress.views.gate.markdown import render as markdown
+from regress.views.gate.measured import MEASURED
 from regress.views.gate.policy import explain
+from regress.views.gate.reasons import REASONS
 
 NAMES = ("pass", "fail", "undecided", "warned", "not-gateable", "hostile")
 
@@ -167,6 +172,15 @@ def test_the_json_is_strict_and_bears_every_field(name: str, verdicts: Any, judg
     for result, found in zip(verdict.results, whole["results"], strict=True):
         assert set(RuleResult.__dataclass_fields__) | {"sentence"} == set(found)
         assert found["code"] == result.code
+
+
+def test_every_code_and_method_is_documented() -> None:
+    documented = set(re.findall(r"^    ([a-z-]+(?:, [a-z-]+)*) {2,}", str(export.__doc__), re.MULTILINE))
+    words = {word for words in documented for word in words.split(", ")} | {"bca-clustered"}
+    assert {*MEASURED, *REASONS} <= words
+    made = "".join(inspect.getsource(module) for module in (bounds, rules))
+    methods = {name for line in re.findall(r"method=.+", made) for name in re.findall(r'"([a-z-]+)"', line)}
+    assert {"tango-exact", "upper-bound", "observed"} <= methods <= words
 
 
 def test_the_file_holds_what_it_held(verdicts: Any, judged: Comparison, golden: Any) -> None:

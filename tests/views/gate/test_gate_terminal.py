@@ -45,6 +45,11 @@ def test_a_verdict_is_shown_without_its_comparison(verdicts: Any) -> None:
     assert "`regress plan` with the same models, tasks and policy" in " ".join(shown.split())
 
 
+def test_where_nothing_was_written_nothing_is_said_to_be_there(verdicts: Any) -> None:
+    assert "The rest is in" in render(verdicts["pass"], where="reports/a..b")
+    assert "The rest is in" not in render(verdicts["pass"], where="")
+
+
 def test_demo_items_are_said(verdicts: Any, full: Comparison) -> None:
     assert "demo items, not the benchmarks" in render(verdicts["pass"], full)
 
