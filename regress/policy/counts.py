@@ -43,10 +43,10 @@ def _population(case: Case, policy: Policy) -> Iterator[RuleResult]:
     sampled = any(subset.sample for subset in case.subsets)
     found: list[tuple[str, dict[str, Any]]] = []
     if case.missing:
-        found.append(("members-missing", {"missing": list(case.missing), "of": len(case.tasks)}))
-    if policy.scope == "items" and (n < whole or sampled or limits):
+        found.append(("members-missing", {"missing": list(case.missing), "of": len(case.tasks) + len(case.missing)}))
+    if policy.scope == "items" and (n < whole or sampled):
         found.append(("not-every-item", {"n": n, "of": whole}))
-    elif limits:
+    elif limits and n < whole:
         found.append(("limit-not-sample", {"limit": limits[0], "n": whole}))
     elif n < whole and not sampled:
         found.append(("rows-missing", {"n": n, "of": whole}))

@@ -66,7 +66,7 @@ def main() -> int:
     # of a few draws, three standard errors say nothing
     checks = [one for table in tables for one in table.checks if not (options.tiny and one.draws)]
     broken = sum(not check.holds for check in checks)
-    print(f"{broken} of {len(checks)} guarantees do not hold")
+    print(f"{len(checks) - broken} of {len(checks)} guarantees hold")
     print(f"written to {write(tables, options, reps=reps, holds=not broken)}")
     return 1 if broken else 0
 
