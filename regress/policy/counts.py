@@ -43,7 +43,9 @@ def _population(case: Case, policy: Policy) -> Iterator[RuleResult]:
     sampled = any(subset.sample for subset in case.subsets)
     found: list[tuple[str, dict[str, Any]]] = []
     if case.missing:
-        found.append(("members-missing", {"missing": list(case.missing), "of": len(case.tasks) + len(case.missing)}))
+        found.append(
+            ("members-missing", {"missing": list(case.missing), "of": len(case.tasks) + len(case.missing)})
+        )
     if policy.scope == "items" and (n < whole or sampled):
         found.append(("not-every-item", {"n": n, "of": whole}))
     elif limits and n < whole:
