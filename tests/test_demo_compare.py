@@ -31,9 +31,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
 
 
 def _table(text: str) -> dict[str, list[float]]:
-    rows = re.findall(r"^(gsm8k|samsum|piqa|hellaswag) +(\d+(?: +[+−]?[\d.]+| +–)+)", text, re.MULTILINE)
+    rows = re.findall(r"^(gsm8k|samsum|piqa|hellaswag) +(\d+(?: +~?[+−]?[\d.]+| +–){6})", text, re.MULTILINE)
     return {
-        task: [float(cell.replace("−", "-")) for cell in cells.split() if cell != "–"] for task, cells in rows
+        task: [float(cell.lstrip("~").replace("−", "-")) for cell in cells.split() if cell != "–"]
+        for task, cells in rows
     }
 
 

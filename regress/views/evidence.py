@@ -11,7 +11,6 @@ from regress.types import (
     Estimate,
     Evidence,
     Notice,
-    SuiteEvidence,
     TaskComparison,
 )
 from regress.views.measures import MEASURES, Measure, has_interval, value
@@ -140,8 +139,9 @@ def _diagnosis(task: TaskComparison) -> str:
 # ── the whole table ──────────────────────────────────────────────────────────────────────────────
 
 
-def suite_line(suite: SuiteEvidence | None) -> str:
+def suite_line(comparison: Comparison) -> str:
     """Whether the new model is worse on all tasks together; empty where that was not tested."""
+    suite = comparison.suite
     if suite is None:
         return ""
     named = [name(task) for task in suite.tasks]
@@ -149,7 +149,16 @@ def suite_line(suite: SuiteEvidence | None) -> str:
         named = [plural(len(named), "task")]
     tests = (("pooled McNemar", suite.pooled), ("largest z", suite.max_z), ("Fisher", suite.fisher))
     shown = ", ".join(f"{test} {p_value(p)}" for test, p in tests if math.isfinite(p))
-    return f"Worse over {', '.join(named)} together? One-sided: {shown}." if shown else ""
+    clustered = [
+        task_name(row)
+        for row in comparison.tasks
+        if row.task.scale == "binary"
+        and row.clusters is not None
+        and row.task.name not in suite.tasks
+        and not row.members
+    ]
+    without = f" Without {', '.join(clustered)}: these tests know nothing of clusters." if clustered else ""
+    return f"Worse over {', '.join(named)} together? One-sided: {shown}.{without}" if shown else ""
 
 
 def alarms(comparison: Comparison) -> Iterator[str]:

@@ -39,7 +39,7 @@ def _undetected(data: Mapping[str, Any]) -> str:
         return "~ no difference was detected; how large a change would have been cannot be said."
     return (
         f"~ no difference was detected; a true change of {amount(data['mde'], data.get('scale', 'binary'))} "
-        f"would have been with probability {chosen(data['power'])} %."
+        f"would have been, with probability {chosen(data['power'])} %."
     )
 
 

@@ -38,7 +38,7 @@ def build(comparison: Comparison) -> View:
         alarms=tuple(alarms(comparison)),
         columns=columns,
         rows=rows,
-        suite=suite_line(comparison.suite),
+        suite=suite_line(comparison),
         legend=legend(comparison.tasks, undefined=_undefined(columns, rows)),
         wide_legend=WIDE_LEGEND,
         footnotes=(

@@ -140,9 +140,16 @@ def test_a_broken_engine_is_said_before_any_number_and_once(judged: Comparison) 
 
 
 def test_many_tasks_of_a_suite_are_counted(judged: Comparison) -> None:
-    suite = SuiteEvidence(tasks=tuple("abcdef"), pooled=0.0352, max_z=1.0, fisher=math.nan)
+    suite = SuiteEvidence(tasks=("gsm8k", "piqa", *"abcd"), pooled=0.0352, max_z=1.0, fisher=math.nan)
     assert build(replace(judged, suite=suite)).suite == (
         "Worse over 6 tasks together? One-sided: pooled McNemar p = 0.035, largest z p = 1.000."
+    )
+
+
+def test_tasks_with_clusters_are_left_out_of_a_suite_and_that_is_said(judged: Comparison) -> None:
+    suite = SuiteEvidence(tasks=("gsm8k", "a"), pooled=0.5, max_z=0.5, fisher=0.5)
+    assert build(replace(judged, suite=suite)).suite.endswith(
+        "Without piqa: these tests know nothing of clusters."
     )
 
 
