@@ -158,12 +158,16 @@ def _judged(found: Sequence[Finding], policy: Policy) -> list[RuleResult]:
 def _decided(
     found: Sequence[Finding], policy: Policy, look: Callable[[Finding], Bounds | Obstacle]
 ) -> list[Decided]:
-    """What each rule says by one of the two analyses; the family of Holm is its blocking rules."""
+    """What each rule says by one of the two analyses; the family of Holm is its blocking rules.
+
+    A rule without a test of failing on these items counts in it too: that it has none is itself observed,
+    and where one appears only with many flips, leaving it out until then would fail too often.
+    """
     p_fail = np.full(len(found), math.nan)
     for place, one in enumerate(found):
         seen = look(one)
         if one.rule.tier == "blocking" and isinstance(seen, Bounds):
-            p_fail[place] = seen.p_fail
+            p_fail[place] = 1.0 if math.isnan(seen.p_fail) else seen.p_fail
     adjusted = holm(p_fail)
     return [
         _outcome(look(one), one.rule.limit, one.rule.tier, float(p), policy)
@@ -178,6 +182,8 @@ def _outcome(seen: Bounds | Obstacle, limit: float, tier: str, p_holm: float, po
         within = seen.estimate <= limit + _SLACK
         return ("pass", "within-limit", math.nan) if within else ("fail", "over-limit", math.nan)
     alpha = 1.0 - policy.confidence
+    if math.isnan(seen.p_fail):
+        p_holm = math.nan
     if seen.p_pass <= alpha:
         return "pass", "within-limit", p_holm
     if (p_holm if tier == "blocking" else seen.p_fail) < alpha:

@@ -181,14 +181,12 @@ def gate(outcomes: Codes) -> Codes:
 
 
 def _holm(p: Floats) -> Floats:
-    """Holm's adjustment along the first axis; nan is no test and does not count."""
-    order = np.argsort(p, axis=0)  # nan last
+    """Holm's adjustment along the first axis; nan, no test on these data, counts as 1."""
+    p = np.where(np.isnan(p), 1.0, p)
+    order = np.argsort(p, axis=0)
     ranked = np.take_along_axis(p, order, axis=0)
-    family = np.count_nonzero(~np.isnan(p), axis=0)
     steps = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
-    with np.errstate(invalid="ignore"):
-        adjusted = np.minimum(np.fmax.accumulate(ranked * (family - steps), axis=0), 1.0)
-    adjusted = np.where(np.isnan(ranked), np.nan, adjusted)
+    adjusted = np.minimum(np.maximum.accumulate(ranked * (len(p) - steps), axis=0), 1.0)
     result = np.empty_like(p)
     np.put_along_axis(result, order, adjusted, axis=0)
     return result

@@ -53,6 +53,9 @@ def failing(reps: int, rng: np.random.Generator) -> Table:
     for tasks in (1, 2, 4):
         several = [one for _ in range(tasks) for one in _clustered_rules(reps, rng)]
         add("accuracy and NFR of each task, clusters", 2 * tasks, several)
+    for tasks in (1, 4):
+        several = [one for _ in range(tasks) for one in _seldom_tested(reps, rng)]
+        add("accuracy, and an excess NFR seldom tested", 2 * tasks, several)
     return Table(
         title="Whole gate, every rule at its limit: P(gate FAIL)",
         how=f"simulation of {reps // 4:,} to {20 * reps:,} suites a row; n = {N} a task; "
@@ -139,6 +142,21 @@ def _four_rules(reps: int, rng: np.random.Generator) -> list[Tests]:
         decisions.rate(lost, N, LIMITS[1]),
         decisions.rate(lost + otherwise, N, LIMITS[2]),
         decisions.excess(counts, excess, flip, LIMITS[3], rng),
+    ]
+
+
+def _seldom_tested(reps: int, rng: np.random.Generator) -> list[Tests]:
+    """Accuracy of one task, and an excess NFR of another whose flips are seldom enough for a test of failing.
+
+    Where they are, they are nearly always too many: the test appears with its rejection.
+    """
+    n = 600
+    lost = rng.binomial(n, LIMIT, size=reps)
+    kinds = np.array([1, 0])
+    counts = np.column_stack([lost, n - lost])
+    return [
+        _drops(1, reps, 0.0, rng)[0],
+        decisions.excess(counts, kinds.astype(np.float64), kinds, LIMIT, rng),
     ]
 
 

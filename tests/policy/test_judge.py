@@ -114,6 +114,18 @@ def test_a_rule_that_fails_only_before_holm_is_undecided(case, flips, held, resu
     assert (verdict.outcome, verdict.exit_code) == ("undecided", 3)
 
 
+def test_a_rule_that_cannot_fail_on_these_items_counts_all_the_same(case, columns, flips, held, result):
+    """Whether it has a test of failing depends on what is observed, so it never leaves the family."""
+    scores = np.full(819, 0.5)
+    still = case(columns(scores, scores, scale="bounded"), "still")
+    rules = {"preset": "none", "default": {"max_accuracy_drop": 0.02, "max_score_drop": 0.02}}
+    verdict = held([case(flips(60, 12, 1319), "bad"), still], **rules)
+    bad, other = result(verdict, "max_accuracy_drop", "bad"), result(verdict, "max_score_drop", "still")
+    assert bad.p_fail_holm == pytest.approx(2 * bad.p_fail)
+    assert math.isnan(other.p_fail)
+    assert math.isnan(other.p_fail_holm)
+
+
 def test_advisory_rules_stand_outside(case, flips, held, result):
     """They neither block nor enter the family that is adjusted for."""
     table = {
