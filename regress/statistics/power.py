@@ -183,7 +183,7 @@ def pass_probability_drop(
 
     def passes(lost: Ints) -> Bools:
         score = np.asarray(tango_z(lost, flips - lost, n, -limit)) >= z
-        return score & ((lost < flips) | (_at_most(lost, np.array(n), limit) <= 1 - confidence))
+        return np.where(lost < flips, score, _at_most(lost, np.array(n), limit) <= 1 - confidence)
 
     most_lost = _largest(passes, flips)
     share = (churn - delta) / (2 * churn) if churn else 0.5

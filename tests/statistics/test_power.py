@@ -206,22 +206,29 @@ def test_no_proof_of_harm_would_pass_what_the_gate_does_not():
 
 
 @pytest.mark.parametrize(
-    ("n", "churn", "limit", "delta"), [(60, 0.2, 0.1, 0.0), (45, 0.5, 0.2, -0.1), (80, 0.1, 0.05, 0.1)]
+    ("n", "churn", "limit", "delta", "confidence"),
+    [
+        (60, 0.2, 0.1, 0.0, 0.95),
+        (45, 0.5, 0.2, -0.1, 0.95),
+        (80, 0.1, 0.05, 0.1, 0.95),
+        (44, 0.03, 0.1, 0.0, 0.99),  # without a flip the exact bound passes there, and Tango's would not
+    ],
 )
-def test_the_drop_passes_where_the_bound_of_the_gate_does(n, churn, limit, delta):
+def test_the_drop_passes_where_the_bound_of_the_gate_does(n, churn, limit, delta, confidence):
     """Tango's, and where nothing was gained Clopper and Pearson's of the losses."""
 
     def bound(lost, gained):
-        return (
-            -tango_lower(lost, gained, n) if gained else max(-tango_lower(lost, 0, n), upper_bound(lost, n))
-        )
+        if not gained:
+            return upper_bound(lost, n, confidence)
+        return -tango_lower(lost, gained, n, confidence)
 
     by_hand = sum(
         chance
         for lost, gained, chance in outcomes(n, (churn - delta) / 2, (churn + delta) / 2)
         if chance > 1e-15 and bound(lost, gained) <= limit
     )
-    assert pass_probability_drop(n, churn, limit, delta=delta) == pytest.approx(by_hand, abs=1e-11)
+    planned = pass_probability_drop(n, churn, limit, delta=delta, confidence=confidence)
+    assert planned == pytest.approx(by_hand, abs=1e-11)
 
 
 def test_the_drop_is_simulated():
