@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from regress.errors import UnknownName, UsageError
 from regress.policy.case import Case
@@ -123,13 +122,18 @@ def _must_not_flip(case: Case, listed: tuple[str, ...]) -> RuleResult:
             f"must_not_flip lists ids of {case.name}, whose answers are scored, not right or wrong",
             do="List ids of tasks that are judged right or wrong.",
         )
-    if unknown := [one for one in listed if not pc.is_in(pa.scalar(one), case.ids.unique()).as_py()]:
+    known = set(case.ids.to_pylist())
+    if unknown := [one for one in listed if one not in known]:
         where = f"must_not_flip of {case.name} ({len(unknown)} of {len(listed)} are not among its instances)"
-        raise UnknownName("instance", unknown[0], case.ids.unique().to_pylist(), where=where)
-    old, new = (_share_right(case, side) for side in (columns.old_correct, columns.new_correct))
-    broken = [one for one in listed if new[one] < old[one]]
+        raise UnknownName("instance", unknown[0], sorted(known), where=where)
+    # instance by instance: tasks of a group may use the same id, and what one gains pays for no other
+    old, new = (
+        np.bincount(columns.item, weights=side) for side in (columns.old_correct, columns.new_correct)
+    )
+    lost, right = _ids(case, (new < old)[columns.item]), _ids(case, (old > 0)[columns.item])
+    broken = [one for one in listed if one in lost]
     data: dict[str, Any] = {"listed": len(listed), "ids": broken, "noisy": _noisy(case, broken)}
-    never = [one for one in listed if old[one] == 0.0]
+    never = [one for one in listed if one not in right]
     return RuleResult(
         task=case.name,
         rule="must_not_flip",
@@ -143,12 +147,8 @@ def _must_not_flip(case: Case, listed: tuple[str, ...]) -> RuleResult:
     )
 
 
-def _share_right(case: Case, correct: Bools) -> dict[str, float]:
-    """Of every instance, the share of its repeats that are right: 0 or 1 where it was asked once."""
-    ids = case.ids.to_numpy(zero_copy_only=False)
-    names, place = np.unique(ids.astype(str), return_inverse=True)
-    shares = np.bincount(place, weights=correct) / np.bincount(place)
-    return dict(zip(names.tolist(), shares.tolist(), strict=True))
+def _ids(case: Case, rows: Bools) -> set[str]:
+    return set(case.ids.filter(pa.array(rows)).to_pylist())
 
 
 def _noisy(case: Case, ids: list[str]) -> list[str]:
@@ -160,5 +160,5 @@ def _noisy(case: Case, ids: list[str]) -> list[str]:
     for one in floor.reruns.values():
         if one.correct is not None:
             wrong |= ~one.correct.all(axis=0)
-    flipping = set(case.ids.filter(pa.array(wrong)).to_pylist())
+    flipping = _ids(case, wrong)
     return [one for one in ids if one in flipping]

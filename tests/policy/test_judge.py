@@ -8,6 +8,7 @@ from dataclasses import replace
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from regress.errors import UnknownName, UsageError
@@ -489,6 +490,16 @@ def test_of_an_id_with_repeats_no_more_may_go_wrong_than_before(
     one = case(columns(*sides, item=np.repeat(np.arange(300), 3), repeated=True))
     listed = result(held(one, tasks={"gsm8k": {"must_not_flip": ["id0"]}}), "must_not_flip")
     assert (listed.outcome, bool(listed.warnings)) == (outcome, warned)
+
+
+def test_an_id_that_two_tasks_of_a_group_use_is_lost_if_either_loses_it(case, columns, held, result):
+    """What the other gains under the same id pays for nothing."""
+    old, new = np.ones(400, dtype=np.bool_), np.ones(400, dtype=np.bool_)
+    new[3], old[203] = False, False
+    one = case(columns(old, new))
+    one = replace(one, ids=pa.chunked_array([[f"id{i % 200}" for i in range(400)]]))
+    listed = result(held(one, tasks={"gsm8k": {"must_not_flip": ["id3", "id4"]}}), "must_not_flip")
+    assert (listed.outcome, listed.data["ids"]) == ("fail", ["id3"])
 
 
 def test_ids_of_scored_answers_cannot_be_right(case, columns, held):
