@@ -93,7 +93,8 @@ def outlook(subject: Subject, rule: Rule, policy: Policy, scenario: Scenario) ->
             if subject.basis != "pilot":
                 return "needs-pilot"
             # the bound of a sum by the sum of the bounds: on the safe side
-            return _rate(columns, churn, lost + pilot.share(columns, pilot.wrong_otherwise(columns)), policy)
+            otherwise = pilot.share(columns, pilot.still_wrong_otherwise(columns))
+            return _rate(columns, churn, lost + otherwise, policy)
         case _:
             return _rate(columns, churn, lost, policy, beyond=rule.tau or 0.0)
 

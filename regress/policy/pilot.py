@@ -30,7 +30,7 @@ def changed(columns: Judged, beyond: float = 0.0) -> Bools:
     return columns.lost(beyond) | columns.gained(beyond)
 
 
-def wrong_otherwise(columns: Judged) -> Bools:
+def still_wrong_otherwise(columns: Judged) -> Bools:
     """Which rows are wrong on both sides, with two different answers. [n]."""
     return ~columns.old_correct & ~columns.new_correct & ~columns.same_answer
 
