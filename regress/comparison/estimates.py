@@ -11,9 +11,9 @@ of instances it rests on: those in its denominator. Intervals are two-sided at 9
 
     rates           Wilson; with clusters (or repeats) Korn-Graubard
     delta, binary   Tango's score; with clusters Miller's standard error and Student's t
-    delta, scores   paired bootstrap (BCa) where enough scores differ; with clusters as above
     old, new scores Miller's standard error and Student's t
-    m_g, m_r, relative_nfr   bootstrap (BCa) where enough differ, whole clusters resampled
+    delta, scores; m_g, m_r, relative_nfr   paired bootstrap (BCa) where enough instances differ; with
+                    clusters (or repeats) whole clusters resampled, where enough of them differ
 """
 
 from __future__ import annotations
@@ -104,10 +104,9 @@ def _rate(
     if not defined or not math.isfinite(value):
         return Estimate(value=math.nan, n=n)
     if columns.units is None:
-        k, whole = (int(np.count_nonzero(hits if of is None else hits & of)), n)
-        low, high = rates.wilson(k, whole, CONFIDENCE)
-        rough = min(k, whole - k) < ROUGH
-        return _estimate(value, n, (low, high), "wilson", rough=rough)
+        k = int(np.count_nonzero(hits if of is None else hits & of))
+        rough = min(k, n - k) < ROUGH
+        return _estimate(value, n, rates.wilson(k, n, CONFIDENCE), "wilson", rough=rough)
     interval = clustered.korn_graubard(hits, columns.units, CONFIDENCE, of)
     return _estimate(value, n, interval, "korn-graubard")
 
@@ -130,9 +129,7 @@ def _mean(columns: Judged, value: float, values: Floats) -> Estimate:
 
 def _score_change(columns: Judged, change: Floats, rng: np.random.Generator) -> Estimate:
     value = continuous.delta(columns.old_score, columns.new_score)
-    if columns.units is not None:
-        return _mean(columns, value, change)
-    return _resampled(columns, value, change, lambda: bootstrap.mean(change, rng))
+    return _resampled(columns, value, change, lambda: bootstrap.mean(change, rng, cluster=columns.units))
 
 
 def _mean_gain(columns: Judged, value: float, change: Floats, rng: np.random.Generator) -> Estimate:
@@ -164,10 +161,10 @@ def _resampled(
     if not math.isfinite(value):
         return Estimate(value=value, n=n)
     if not bootstrap.admitted(differing, units):
-        nonzero = int(np.count_nonzero(differing))
+        nonzero = int(np.count_nonzero(np.abs(bootstrap.unit_sums(differing, units)) > continuous.TIE))
         minimum = bootstrap.MINIMUM_ITEMS if units is None else bootstrap.MINIMUM_CLUSTERS
         few = Notice(code="few-differences", data={"nonzero": nonzero, "minimum": minimum})
-        return Estimate(value=value, n=n, warnings=(few,))
+        return Estimate(value=value, n=n, warnings=(few,) if nonzero < minimum else ())
     return _estimate(value, n, resample().interval(CONFIDENCE), "bca" if units is None else "bca-clustered")
 
 

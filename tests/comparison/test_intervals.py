@@ -101,6 +101,35 @@ def test_no_bootstrap_of_too_few_differences(columns):
     assert [notice.code for notice in delta.warnings] == ["few-differences"]
 
 
+def test_whole_clusters_of_scores_are_resampled(columns, scores):
+    """As the gate does it: t on few skewed clusters misses a large fall too often."""
+    cluster = np.arange(400) // 10
+    shared = np.random.default_rng(0).normal(0, 0.05, 40)[cluster]
+    new = scores.new_score + shared
+    alone, together = (
+        made(columns(scores.old_score, new, scale="bounded", **more))["delta"]
+        for more in ({}, {"cluster": cluster})
+    )
+    assert (alone.method, together.method) == ("bca", "bca-clustered")
+    assert together.value == alone.value
+    assert together.high - together.low > 1.2 * (alone.high - alone.low)
+
+
+def test_few_differences_are_counted_in_what_is_resampled(columns):
+    """297 of 400 scores fell, in 9 of 12 clusters."""
+    old, cluster = np.full(400, 0.5), np.minimum(np.arange(400) // 33, 11)
+    delta = made(columns(old, old - 0.1 * (cluster < 9), scale="bounded", cluster=cluster))["delta"]
+    (notice,) = delta.warnings
+    assert (notice.code, notice.data) == ("few-differences", {"nonzero": 9, "minimum": 10})
+
+
+def test_scores_that_all_changed_alike_are_not_called_few(columns):
+    old = np.full(400, 0.5)
+    delta = made(columns(old, old - 0.1, scale="bounded"))["delta"]
+    assert math.isnan(delta.low)
+    assert delta.warnings == ()
+
+
 def test_no_interval_has_no_width(columns):
     same = np.full(400, 0.5)
     assert all(
