@@ -552,7 +552,7 @@ class Evidence:
     p_differs_holm: float
     """The same, adjusted over all tasks of the comparison (Holm)."""
     detected: bool
-    """Whether the interval of delta leaves out 0."""
+    """Whether the interval of delta leaves out 0; where none was made, whether `p_differs` is below 5 %."""
     mde: float
     """Smallest true change of delta that would have been detected with `power`, in the unit of delta."""
     power: float

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from regress.comparison.estimates import CONFIDENCE
 from regress.comparison.judged import Judged
 from regress.statistics import clustered, mcnemar, multiplicity, permutation, power, rates
 from regress.types import Estimate, Evidence, Notice, SuiteEvidence, TaskComparison
@@ -51,7 +52,8 @@ def evidence(columns: Judged, estimates: Mapping[str, Estimate], rng: np.random.
         p_worse=worse,
         p_differs=differs,
         p_differs_holm=differs,
-        detected=delta.low > 0 or delta.high < 0,
+        # where too few changed, or all alike, for an interval, there still is the test
+        detected=delta.low > 0 or delta.high < 0 if delta.method else differs < 1 - CONFIDENCE,
         mde=_mde(columns),
         power=POWER,
     )

@@ -29,6 +29,14 @@ def test_a_difference_is_detected_where_the_interval_leaves_out_nothing(flips):
     assert not said(flips(60, 55, 1319)).detected
 
 
+@pytest.mark.parametrize("fell", [15, 400], ids=["too few for an interval", "all alike"])
+def test_where_there_is_no_interval_the_test_detects(columns, fell):
+    old = np.full(400, 0.5)
+    drop = np.where(np.arange(400) < fell, 0.1, 0.0)
+    assert said(columns(old, old - drop, scale="bounded")).detected
+    assert not said(columns(old, old, scale="bounded")).detected
+
+
 def test_flips_are_tested_by_mcnemar(flips):
     one = said(flips(80, 40, 1319))
     assert one.test == "mcnemar"
