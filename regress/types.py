@@ -22,6 +22,8 @@ Quadrant = Literal["both right", "positive flip", "negative flip", "both wrong s
 Variation = Literal["rerun", "batch", "order", "hardware", "seed"]
 VARIATIONS: tuple[Variation, ...] = ("rerun", "batch", "order", "hardware", "seed")
 """Changes that should not matter: none at all, another batch size, order, device or seed."""
+FLOOR_KINDS: tuple[Variation, ...] = ("rerun", "batch", "order")
+"""Those that make up a noise floor where nobody says otherwise."""
 QUADRANTS: tuple[Quadrant, ...] = (
     "both right",
     "positive flip",

@@ -162,8 +162,12 @@ def _resampled(
         return Estimate(value=value, n=n)
     if not bootstrap.admitted(differing, units):
         nonzero = int(np.count_nonzero(np.abs(bootstrap.unit_sums(differing, units)) > continuous.TIE))
-        minimum = bootstrap.MINIMUM_ITEMS if units is None else bootstrap.MINIMUM_CLUSTERS
-        few = Notice(code="few-differences", data={"nonzero": nonzero, "minimum": minimum})
+        minimum, unit = (
+            (bootstrap.MINIMUM_ITEMS, "instances")
+            if units is None
+            else (bootstrap.MINIMUM_CLUSTERS, "clusters")
+        )
+        few = Notice(code="few-differences", data={"nonzero": nonzero, "minimum": minimum, "unit": unit})
         return Estimate(value=value, n=n, warnings=(few,) if nonzero < minimum else ())
     return _estimate(value, n, resample().interval(CONFIDENCE), "bca" if units is None else "bca-clustered")
 

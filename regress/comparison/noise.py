@@ -22,12 +22,9 @@ from regress.comparison.judged import Judged
 from regress.comparison.reruns import ENOUGH_RUNS, own_flips, runs
 from regress.statistics import bootstrap
 from regress.statistics import noise as estimators
-from regress.types import VARIATIONS, Estimate, NoiseFloor, Notice, Variation
+from regress.types import FLOOR_KINDS, VARIATIONS, Estimate, NoiseFloor, Notice, Variation
 
 Floats = npt.NDArray[np.float64]
-
-AVERAGED: tuple[Variation, ...] = ("rerun", "batch", "order")
-"""Kinds that make up the floor, where they are stored."""
 
 
 def noise(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
@@ -46,7 +43,7 @@ def noise(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
 def _floors(columns: Judged, floor: NoiseFloor, rng: np.random.Generator) -> dict[str, Estimate]:
     stored = [kind for kind in VARIATIONS if kind in floor.reruns]
     made = {f"floor_{kind}": _mean(columns, own_flips(floor, [kind])) for kind in stored}
-    counted = [kind for kind in AVERAGED if kind in stored]
+    counted = [kind for kind in FLOOR_KINDS if kind in stored]
     if not counted:
         return made
     own = own_flips(floor, counted)
@@ -57,7 +54,7 @@ def _floors(columns: Judged, floor: NoiseFloor, rng: np.random.Generator) -> dic
 
 def _warnings(floor: NoiseFloor, counted: list[Variation]) -> tuple[Notice, ...]:
     known = runs(floor, counted)
-    missing = [kind for kind in AVERAGED if kind not in counted]
+    missing = [kind for kind in FLOOR_KINDS if kind not in counted]
     made = [Notice(code="floor-conditional", data={"runs": known})] if known < ENOUGH_RUNS else []
     return (*made, *([Notice(code="no-floor-kinds", data={"missing": missing})] if missing else []))
 
@@ -137,7 +134,7 @@ def _reruns(columns: Judged) -> Stacks | None:
     """[R, n] right answers of both models' reruns of one kind; null unless both have them."""
     if columns.old_floor is None or columns.new_floor is None:
         return None
-    for kind in ("seed", *AVERAGED):
+    for kind in ("seed", *FLOOR_KINDS):
         sides = columns.old_floor.reruns.get(kind), columns.new_floor.reruns.get(kind)
         if sides[0] and sides[1] and sides[0].correct is not None and sides[1].correct is not None:
             return sides[0].correct, sides[1].correct

@@ -73,6 +73,11 @@ def own_flips(floor: NoiseFloor, kinds: Collection[Variation], *, tau: float = 0
 
     Raises:
         KeyError: If a kind was not rerun.
+
+    >>> right = np.array([[True, True], [True, False]])
+    >>> again = Reruns(kind="rerun", correct=right, score=right.astype(float), margin=None)
+    >>> own_flips(NoiseFloor(reruns={"rerun": again}), ["rerun"]).tolist()
+    [0.0, 0.5]
     """
     each = []
     for kind in kinds:

@@ -55,6 +55,10 @@ def rate(flips: Floats, cluster: Codes | None, limit: float, confidence: float) 
         cluster: [n] codes; null where every instance was sampled alone.
         limit: The limit.
         confidence: Of either bound.
+
+    >>> found = rate(np.repeat([1.0, 0.0], [20, 980]), None, 0.05, 0.95)
+    >>> round(found.low, 4), round(found.high, 4), found.p_pass < 0.05
+    (0.0133, 0.0289, True)
     """
     k, n = _effective(flips, cluster, confidence)
     counted = cluster is None and not _fractional(flips)
@@ -71,7 +75,7 @@ def rate(flips: Floats, cluster: Codes | None, limit: float, confidence: float) 
 
 
 def accuracy_drop(drop: Floats, cluster: Codes | None, limit: float, confidence: float) -> Bounds | None:
-    """Bounds of a fall of accuracy: Tango's score test, with clusters Miller's standard error.
+    """Bounds of a fall of accuracy: Tango's score test, with clusters or repeats Miller's standard error.
 
     The lower bound and its test count half a lost answer less (`HALF`). Where nothing was gained, the fall
     is a rate of losses, and the upper bound and its test are Clopper and Pearson's: there the score test

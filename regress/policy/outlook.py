@@ -12,7 +12,7 @@ So half of what changes is lost where delta is 0. On scores, delta shifts every 
 an excess is that of the flips and of the floor as if they were independent: too large where an update flips
 what reruns flip.
 
-Reference: `regress.statistics.power`.
+Reference: `regress.statistics.passing`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from dataclasses import dataclass
 
 from regress.comparison.judged import Judged
 from regress.comparison.reruns import own_flips
+from regress.plans import Basis
 from regress.policy import pilot
 from regress.policy.case import Case
 from regress.policy.rules import FEWEST_CLUSTERS
-from regress.statistics import power
+from regress.statistics import passing
 from regress.statistics.bootstrap import MINIMUM_CLUSTERS, MINIMUM_ITEMS
-from regress.verdicts import Basis, Policy, Rule
+from regress.verdicts import Policy, Rule
 
 Passes = Callable[[int, float], float]
 """Probability that a rule passes, of items and limit."""
@@ -119,7 +120,7 @@ def _accuracy(columns: Judged, churn: float, delta: float, confidence: float) ->
     if columns.units is None:
 
         def exact(n: int, limit: float) -> float:
-            return power.pass_probability_drop(n, churn, limit, delta=delta, confidence=confidence)
+            return passing.pass_probability_drop(n, churn, limit, delta=delta, confidence=confidence)
 
         return Outlook(passes=exact, harm=-delta, churn=churn)
     sd = math.sqrt(max(churn - delta**2, 0.0) * pilot.design_of_mean(columns))
@@ -133,7 +134,9 @@ def _rate(columns: Judged, churn: float, rate: float, policy: Policy, beyond: fl
 
     def passes(n: int, limit: float) -> float:
         items = int(n / design)
-        return power.pass_probability_rate(items, rate, limit, confidence=policy.confidence) if items else 0.0
+        return (
+            passing.pass_probability_rate(items, rate, limit, confidence=policy.confidence) if items else 0.0
+        )
 
     return Outlook(passes=passes, harm=rate, churn=churn)
 
@@ -185,10 +188,10 @@ def _mean(
 
     def passes(n: int, limit: float) -> float:
         if n * moved >= enough:
-            return power.pass_probability_mean(n, sd, limit, drop=harm, confidence=confidence)
+            return passing.pass_probability_mean(n, sd, limit, drop=harm, confidence=confidence)
         items = int(n / design)
         if lost is None or not items:
             return 0.0
-        return power.pass_probability_rate(items, lost, min(limit, 1.0), confidence=confidence)
+        return passing.pass_probability_rate(items, lost, min(limit, 1.0), confidence=confidence)
 
     return passes

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from regress.errors import UsageError
+from regress.plans import GatePlan, RulePlan
 from regress.policy import harms
 from regress.policy.judge import terms_of
 from regress.policy.outlook import Outlook, Scenario, Subject, outlook
-from regress.statistics import power as powers
+from regress.statistics import passing
 from regress.types import Scale
-from regress.verdicts import GatePlan, Policy, Rule, RulePlan
+from regress.verdicts import Policy, Rule
 
 ASSUMED_CHURNS = (0.02, 0.05, 0.10, 0.20)
 """What is assumed where nothing is known; published updates of base models change 10 to 20 %."""
@@ -122,7 +123,7 @@ def _rule_plan(subject: Subject, rule: Rule, policy: Policy, scenario: Scenario,
 def _needed(seen: Outlook, limit: float, power: float, minimum: int, whole: int) -> int | None:
     if not seen.harm < limit:  # the more items, the surer that it does not pass
         return None
-    needed = powers.items_needed(lambda n: seen.passes(n, limit), power, MAXIMUM)
+    needed = passing.items_needed(lambda n: seen.passes(n, limit), power, MAXIMUM)
     needed = None if needed is None else max(needed, minimum)
     # the power of exact tests has teeth: all there is may do where some more would not
     if whole >= minimum and seen.passes(whole, limit) >= power:
@@ -133,4 +134,4 @@ def _needed(seen: Outlook, limit: float, power: float, minimum: int, whole: int)
 def _smallest(chance: Callable[[float], float], power: float, seen: Outlook, scale: Scale) -> float:
     # a score without bounds can fall by more than 1
     unit = 100 * (seen.sd + abs(seen.harm)) if scale == "unbounded" and seen.sd > 0 else 1.0
-    return unit * powers.smallest_limit(lambda limit: chance(unit * limit), power)
+    return unit * passing.smallest_limit(lambda limit: chance(unit * limit), power)

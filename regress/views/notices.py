@@ -148,7 +148,8 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "than it says."
     ),
     "few-differences": lambda data: (
-        f"Fewer than {count(data['minimum'])} instances differ, so no bootstrap interval is given."
+        f"Fewer than {count(data['minimum'])} {data.get('unit', 'instances')} differ, so no bootstrap "
+        "interval is given."
     ),
     "no-floor-kinds": lambda data: (
         f"The noise floor was not measured for {listed(data['missing'])}; it rests on the other reruns."

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from regress.identity import plain
-from regress.verdicts import Plan, RulePlan
+from regress.plans import Plan, RulePlan
 from regress.views.export import representable
 from regress.views.gate.view import policy_name
 from regress.views.listing import table, wrap

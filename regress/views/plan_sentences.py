@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from regress.plans import RulePlan
 from regress.types import Notice, Scale
-from regress.verdicts import RulePlan
 from regress.views.gate.rules import DROPS, SHORT, unit
 from regress.views.notices import listed
 from regress.views.numbers import about, chosen, count, plural

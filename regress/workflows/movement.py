@@ -13,15 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from regress.comparison.reruns import ENOUGH_RUNS
 from regress.identity import plain, strict
 from regress.metrics.continuous import TAU, change
 from regress.statistics.noise import margin_noise, self_falls, self_flips
 from regress.store.runs import read_run
 from regress.types import NoiseFloor, Notice, PaddingCheck, Pairs, Reruns, TaskSpec, Variation
 from regress.workflows.floors import StoredRerun, device_of, floor_of, paired, stored_reruns
-
-ENOUGH_RUNS = 3
-"""With fewer runs in all, an interval for what a rerun flips is conditional on them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from regress.config import load_config
 from regress.errors import UsageError
+from regress.plans import Plan
 from regress.policy import pilot
 from regress.policy.case import Case
 from regress.policy.judge import terms_of
@@ -18,7 +19,7 @@ from regress.policy.outlook import Scenario, Subject
 from regress.policy.pilot import PILOT_CONFIDENCE
 from regress.policy.planning import ASSUMED_CHURNS, gate_plans, rule_plans
 from regress.types import Notice
-from regress.verdicts import Plan, Policy
+from regress.verdicts import Policy
 from regress.workflows import stored
 from regress.workflows.compare import compare_runs
 from regress.workflows.gate import cases

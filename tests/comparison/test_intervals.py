@@ -120,7 +120,10 @@ def test_few_differences_are_counted_in_what_is_resampled(columns):
     old, cluster = np.full(400, 0.5), np.minimum(np.arange(400) // 33, 11)
     delta = made(columns(old, old - 0.1 * (cluster < 9), scale="bounded", cluster=cluster))["delta"]
     (notice,) = delta.warnings
-    assert (notice.code, notice.data) == ("few-differences", {"nonzero": 9, "minimum": 10})
+    assert (notice.code, notice.data) == (
+        "few-differences",
+        {"nonzero": 9, "minimum": 10, "unit": "clusters"},
+    )
 
 
 def test_scores_that_all_changed_alike_are_not_called_few(columns):

@@ -18,7 +18,7 @@ from regress.comparison.rows import SEED, stream
 from regress.policy.case import Case
 from regress.policy.judge import judge
 from regress.statistics.bootstrap import RESAMPLES
-from regress.statistics.power import pass_probability_drop, pass_probability_rate
+from regress.statistics.passing import pass_probability_drop, pass_probability_rate
 from regress.verdicts import Measure, Policy, Rule, RuleResult, Terms, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]

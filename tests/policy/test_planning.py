@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from regress.errors import UsageError
+from regress.plans import RulePlan
 from regress.policy import pilot
 from regress.policy.judge import judge
 from regress.policy.outlook import Scenario, Subject, outlook
 from regress.policy.parse import parse, preset
 from regress.policy.planning import MAXIMUM, gate_plans, rule_plans
-from regress.statistics.power import pass_probability_drop, pass_probability_rate
+from regress.statistics.passing import pass_probability_drop, pass_probability_rate
 from regress.statistics.rates import upper_bound
 from regress.types import NoiseFloor, Reruns
-from regress.verdicts import Policy, RulePlan
+from regress.verdicts import Policy
 
 
 def policy(**default) -> Policy:

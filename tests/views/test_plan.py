@@ -9,8 +9,9 @@ from dataclasses import fields, replace
 import pytest
 from rich.cells import cell_len
 
+from regress.plans import GatePlan, Plan, RulePlan
 from regress.types import Notice
-from regress.verdicts import GatePlan, Plan, Policy, RulePlan
+from regress.verdicts import Policy
 from regress.views.plan import document, render
 from regress.views.plan_sentences import reason, sentence
 
