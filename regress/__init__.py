@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from regress.frames import ComparedRuns as ComparedRuns
     from regress.types import Comparison as Comparison
     from regress.types import Run as Run
+    from regress.verdicts import Policy as Policy
+    from regress.verdicts import Verdict as Verdict
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
     from regress.workflows.gate import gate as gate
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "ComparedRuns": "regress.frames",
     "Comparison": "regress.types",
+    "Policy": "regress.verdicts",
     "RegressError": "regress.errors",
     "Run": "regress.types",
     "Settings": "regress.config",
+    "Verdict": "regress.verdicts",
     "compare": "regress.workflows.compare",
     "evaluate": "regress.workflows.evaluate",
     "gate": "regress.workflows.gate",
@@ -38,7 +42,7 @@ _HOMES = {
     "plan": "regress.workflows.plan",
 }
 __all__ = [
-    *("ComparedRuns", "Comparison", "RegressError", "Run", "Settings"),
+    *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
     *("compare", "evaluate", "gate", "noise", "plan"),
 ]
 

@@ -266,7 +266,8 @@ def test_explain_needs_no_runs(runs, command):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("runs/old",), "OLD and NEW"),
+        (("runs/old",), "NEW is missing"),
+        ((), "OLD and NEW are missing"),
         (("runs/old", "runs/new", "--policy", "ballanced"), "did you mean 'balanced'"),
         (("runs/old", "runs/new", "--policy", "missing.toml"), "missing.toml"),
         (("runs/old", "runs/new", "--to", "pdf"), "json, junit, md"),
@@ -400,6 +401,46 @@ def test_a_measured_floor_is_gated(update, runs, store_run, answered, gsm8k, com
     assert command("gate", "runs/old", "runs/new", "--policy", excess).code == 0
     (found,) = [r for r in verdict()["results"] if r["rule"] == "max_excess_nfr"]
     assert found["estimate"] == pytest.approx((30 - 40 / 3) / N)
+
+
+def test_what_cannot_pass_is_refused_before_anybody_is_asked(world, command):
+    """Hours of answers for a slip in the policy."""
+    asked = ("gate", "old.jsonl", "new.jsonl", "--engine", "scripted", "--data", "data", "--tasks", "piqa")
+    few = command(*asked, "--sample", "5")
+    assert (few.code, "no fewer than 200" in few.err) == (2, True)
+    slip = policy("[tasks.gsm8k]\nmax_accuracy_drop = 0.01\n")
+    other = command(*asked, "--policy", slip)
+    assert (other.code, "gsm8k" in other.err) == (2, True)
+    assert not Path("reports/runs").exists()
+
+
+def test_an_earlier_verdict_does_not_outlive_a_failure_to_judge(world, command):
+    asked = ("gate", "old.jsonl", "new.jsonl", "--engine", "scripted", "--data", "data", "--tasks")
+    command(*asked, "gsm8k")
+    assert Path("reports/old.jsonl..new.jsonl/gate.json").exists()
+    assert command(*asked, "gsm9k").code == 2
+    assert not Path("reports/old.jsonl..new.jsonl/gate.json").exists()
+
+
+def test_of_several_stored_runs_the_sample_asked_for_is_taken(
+    update, runs, store_run, answered, gsm8k, command
+):
+    update(0, 0)
+    drawn = [row for row in answered(np.arange(N) % 4 != 3) if row.index % 4 == 0]
+    for label in ("old", "new"):
+        store_run(runs, label, drawn, task=gsm8k, subset=Subset(sample=330, seed=1))
+    assert command("gate", "runs/old", "runs/new").code == 2
+    outcome = command("gate", "runs/old", "runs/new", "--sample", "330")
+    assert "n 330" in outcome.out
+    nothing = command("gate", "runs/old", "runs/new", "--sample", "331")
+    assert (nothing.code, "no run of --sample 331" in nothing.err) == (2, True)
+
+
+def test_in_python_a_policy_may_be_a_table_and_results_a_frame(update):
+    old, new = update(132, 66)
+    gated = regress.gate(str(old), str(new), policy={"preset": "none", "default": {"max_nfr": 0.2}})
+    frame = gated.to_frame()
+    assert frame.loc[frame["rule"] == "max_nfr", "outcome"].tolist() == ["pass"]
 
 
 def test_where_reports_cannot_be_written_that_is_said(update, command):

@@ -66,11 +66,13 @@ def _gate(options: argparse.Namespace) -> int:
             raise UsageError(f"--to is {name!r}", allowed=", ".join(FORMATS))
     if options.explain:
         return _explain(options)
-    if options.old is None or options.new is None:
-        raise UsageError("OLD and NEW are missing", do="`regress gate --help` says more.")
+    if options.new is None:
+        missing = "OLD and NEW are" if options.old is None else "NEW is"
+        raise UsageError(f"{missing} missing", do="`regress gate --help` says more.")
     from regress.workflows.gate import gate
-    from regress.workflows.reports import write_verdict
+    from regress.workflows.reports import clear_verdict, write_verdict
 
+    clear_verdict(options.old, options.new, root=options.out)
     with console.watched() as progress:
         gated = gate(options.old, options.new, policy=options.policy, progress=progress, **compared(options))
     folder = write_verdict(gated, root=options.out, formats=options.to, with_text=options.with_text)

@@ -89,7 +89,7 @@ def _slice(case: Case, part: SliceTerms, terms: Terms, policy: Policy, seed: int
     mask = case.tagged(part.tags)
     if not mask.any():
         if part.tasks:
-            raise _no_such_part(case, part)
+            raise _no_such_part([case], part)
         return
     columns = case.columns.rows(mask)
     minimum = terms.minimum_n if part.minimum_n is None else part.minimum_n
@@ -109,11 +109,15 @@ def _rules_of(part: SliceTerms, case: Case, terms: Terms) -> tuple[Rule, ...]:
     return tuple(replace(rule, tier=part.tier) for rule in terms.rules)
 
 
-def _no_such_part(case: Case, part: SliceTerms) -> UsageError:
-    known = "; ".join(f"{tag}: {', '.join(values[:8])}" for tag, values in case.known_tags().items())
+def _no_such_part(cases: Sequence[Case], part: SliceTerms) -> UsageError:
+    known = "; ".join(
+        f"{case.name} {tag}: {', '.join(values[:8])}"
+        for case in cases
+        for tag, values in case.known_tags().items()
+    )
     wanted = ", ".join(f"{tag} = {value}" for tag, value in part.tags.items())
     return UsageError(
-        f"slice {part.name!r}: no instance of {case.name} bears {wanted}",
+        f"slice {part.name!r}: no instance of {', '.join(case.name for case in cases)} bears {wanted}",
         allowed=known or "nothing: its instances bear no tags",
     )
 
@@ -126,7 +130,7 @@ def _require_known(cases: Sequence[Case], policy: Policy) -> None:
             raise UnknownName("task", name, names, where=f"policy {policy.name}", do=do)
     for part in policy.slices:
         if not part.tasks and not any(case.tagged(part.tags).any() for case in cases):
-            raise _no_such_part(cases[0], part)
+            raise _no_such_part(cases, part)
 
 
 def _require_decisive(case: Case, found: Sequence[Finding]) -> None:

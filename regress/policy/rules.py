@@ -140,7 +140,9 @@ def _bounds(
     if columns.n == 0:
         return Obstacle(outcome="not gateable", code="few-items", data={"n": 0, "minimum": 1})
     if rule.measure == "max_excess_nfr" and (missing := _missing(columns, policy)):
-        floor = {"missing": missing, "model": case.old, "task": case.name}
+        subset = case.subsets[0]
+        floor: dict[str, Any] = {"missing": missing, "model": case.old, "task": case.name}
+        floor |= {"sample": subset.sample, "seed": subset.seed} if subset.sample else {}
         return Obstacle(outcome="not gateable", code="no-floor", data=floor)
     if policy.scope == "items":
         return _observed(columns, rule, policy)

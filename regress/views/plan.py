@@ -3,9 +3,9 @@
 Schema `regress.plan/1`. What is undefined is null, rates and changes are fractions, and fields may be added
 without a new version.
 
-    schema, old, new, policy, assumed, power, confidence   as in `regress.verdicts.Plan`
+    schema, old, new, policy, assumed, power, confidence   as in `regress.plans.Plan`
     rules      one object a task, rule, assumed change and assumed churn: every field of
-               `regress.verdicts.RulePlan`, with `reachable`, and a `sentence` where it is not planned or
+               `regress.plans.RulePlan`, with `reachable`, and a `sentence` where it is not planned or
                not reachable, else null
     gate       every field of `regress.verdicts.GatePlan`
     warnings   {code, data, sentence}

@@ -97,6 +97,7 @@ def _told(notice: Notice) -> str:
 
 
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "no-pilot": lambda data: "left out, as no pilot of it is stored; the gate would judge it too.",
     "one-side-missing": lambda data: f"left out; the {data['side']} model has no stored run of it.",
     "below-minimum": lambda data: (
         f"on {plural(data['n'], 'instance')} the gate would not judge: the policy asks for "

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from regress.comparison.rows import SEED
 from regress.comparison.table import columns_of
-from regress.config import load_config
+from regress.config import Settings, load_config
+from regress.errors import UnknownName, UsageError
 from regress.frames import ComparedRuns
 from regress.policy.case import Case, case, pooled
 from regress.policy.judge import judge
+from regress.tasks.yaml_files import tasks_folder
 from regress.types import TaskComparison
 from regress.verdicts import Outcome, Policy, Verdict
 from regress.workflows.compare import compare
@@ -36,6 +40,11 @@ class Gated:
         """`pass`, `fail`, `undecided` or `not gateable`."""
         return self.verdict.outcome
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row a rule: task, slice, outcome, code, numbers and p-values, as `RuleResult` has them."""
+        rows = [vars(result) for result in self.verdict.results]
+        return pd.DataFrame(rows).drop(columns=["data", "warnings"])
+
     @property
     def exit_code(self) -> int:
         """What `regress gate` exits with."""
@@ -46,7 +55,7 @@ def gate(
     old: str,
     new: str,
     *,
-    policy: str | Path | Policy | None = None,
+    policy: str | Path | Policy | Mapping[str, Any] | None = None,
     tasks: Sequence[str] | str | None = None,
     store: str | Path | None = None,
     resampling_seed: int = SEED,
@@ -61,7 +70,8 @@ def gate(
     Args:
         old: A model's name, or the path of a stored run or of a model's runs.
         new: The same for the new model.
-        policy: A preset, a TOML file or a `Policy`; else what the configuration says, else `balanced`.
+        policy: A preset, a TOML file, a table as such a file holds it or a `Policy`; else what the
+            configuration says, else `balanced`.
         tasks: Task names, groups or YAML paths.
         store: Folder of runs.
         resampling_seed: Seed of bootstraps: same seed, same digits.
@@ -73,7 +83,9 @@ def gate(
         RegressError: If there is no policy of that name, or it means nothing for these tasks.
     """
     config = load_config(store=store)
-    held, assumed = (policy, False) if isinstance(policy, Policy) else policy_of(policy, config)
+    held, assumed = policy_of(policy, config)
+    named = config.settings(tasks=tasks).tasks if tasks or "tasks" in config.defaults else ()
+    _require_possible(held, config.settings(tasks=tasks, **_items(asked)), named)
     compared = compare(
         old,
         new,
@@ -84,9 +96,36 @@ def gate(
         progress=progress,
         **asked,
     )
-    named = config.settings(tasks=tasks).tasks if tasks or "tasks" in config.defaults else ()
     verdict = judge(cases(compared, held, named), held, seed=resampling_seed)
     return Gated(verdict=verdict, comparison=compared, assumed=assumed)
+
+
+def _items(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asked[name] for name in ("limit", "sample") if name in asked}
+
+
+def _require_possible(policy: Policy, settings: Settings, named: Collection[str]) -> None:
+    """Refuse before any model runs what no answer could make pass.
+
+    Raises:
+        UsageError: If fewer items are asked than the policy needs.
+        UnknownName: If the policy names a task that is not asked.
+    """
+    asked = settings.limit or settings.sample
+    terms = [policy.tasks.get(name, policy.default) for name in named] or [policy.default]
+    least = min(one.minimum_n for one in terms)
+    if asked is not None and asked < least:
+        raise UsageError(
+            f"{asked} items of each task are asked, and policy {policy.name} judges no fewer than {least}",
+            do="Ask more items, or set minimum_n in the policy.",
+        )
+    ours = {folder.name for folder in tasks_folder().iterdir() if folder.is_dir()}
+    if not set(named) or set(named) - ours:
+        return  # what a group holds is known once it is loaded
+    for name in (*policy.tasks, *(task for part in policy.slices for task in part.tasks)):
+        if name not in named:
+            do = "Compare it too (--tasks), or take it out of the policy: what is missing cannot pass."
+            raise UnknownName("task", name, named, where=f"policy {policy.name}", do=do)
 
 
 def cases(compared: ComparedRuns, policy: Policy, named: Collection[str] = ()) -> list[Case]:

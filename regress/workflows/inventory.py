@@ -14,7 +14,12 @@ from regress.workflows.models import known_models
 def runs(*, store: str | Path | None = None) -> list[dict[str, Any]]:
     """All stored runs, finished or not; folders that cannot be read are listed with the reason."""
     held = Store(load_config(store=store).store)
-    rows = [_run(run) for run in held.runs()]
+    # a run's reruns below it, each kind by number
+    order = sorted(
+        held.runs(),
+        key=lambda run: (run.label, run.spec.task.name, run.spec.variation or "", run.spec.replica),
+    )
+    rows = [_run(run) for run in order]
     rows += [{"path": str(path), "state": "unreadable", "why": why} for path, why in held.unreadable()]
     return rows
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from regress.config import load_config
+from regress.config import Config, load_config
 from regress.errors import UsageError
 from regress.plans import Plan
 from regress.policy import pilot
@@ -37,7 +37,7 @@ def plan(
     old: str,
     new: str | None = None,
     *,
-    policy: str | Path | Policy | None = None,
+    policy: str | Path | Policy | Mapping[str, Any] | None = None,
     power: float = POWER,
     assume_delta: float | Sequence[float] = (),
     churn: float | Sequence[float] | None = None,
@@ -58,7 +58,7 @@ def plan(
         power: The probability of passing that is asked for.
         assume_delta: True changes of accuracy or score to plan for beside 0, for example -0.005.
         churn: Shares of items that an update changes, instead of the pilot's upper bound.
-        tasks: Task names, groups or YAML paths; all that are stored by default.
+        tasks: Task names, groups or YAML paths; by default those of a gate, as far as they are stored.
         store: Folder of runs.
         **settings: Fields of `regress.config.Settings` that the stored runs were asked with.
 
@@ -68,7 +68,7 @@ def plan(
     """
     deltas, churns = _numbers(power, assume_delta, churn)
     config = load_config(store=store)
-    held, assumed = (policy, False) if isinstance(policy, Policy) else policy_of(policy, config)
+    held, assumed = policy_of(policy, config)
     names = [old] if new is None else [old, new]
     runs, alone = shared(pilot_runs(names, config, {**settings, "tasks": tasks}))
     groups = stored.groups_of(runs[0], None if tasks is None else config.settings(tasks=tasks).tasks)
@@ -79,6 +79,8 @@ def plan(
         churns = [None] if known else [*ASSUMED_CHURNS]
     scenarios = [Scenario(delta=delta, churn=one) for delta in deltas for one in churns]
     rules = rule_plans(subjects, held, scenarios, power)
+    warnings = [*alone, *_unplanned(names, runs[0], config, tasks)]
+    warnings += _warnings(subjects, held, from_pilot=None in churns)
     return Plan(
         old=old,
         new=new,
@@ -88,8 +90,19 @@ def plan(
         confidence=PILOT_CONFIDENCE,
         rules=tuple(rules),
         gate=tuple(gate_plans(rules, scenarios)),
-        warnings=(*alone, *_warnings(subjects, held, from_pilot=None in churns)),
+        warnings=tuple(warnings),
     )
+
+
+def _unplanned(
+    names: Sequence[str], runs: stored.Runs, config: Config, tasks: Sequence[str] | str | None
+) -> Iterator[Notice]:
+    """Which of the tasks that a gate would judge by default have no pilot."""
+    if tasks is not None or any(Path(name).expanduser().is_dir() for name in names):
+        return
+    for task in config.settings().tasks:
+        if task not in runs:
+            yield Notice(code="no-pilot", data={"task": task})
 
 
 def _numbers(

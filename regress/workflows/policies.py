@@ -13,20 +13,24 @@ from regress.policy.presets import DEFAULT_PRESET, PRESETS
 from regress.verdicts import Policy
 
 
-def policy_of(chosen: str | Path | None, config: Config) -> tuple[Policy, bool]:
+def policy_of(chosen: str | Path | Policy | Mapping[str, Any] | None, config: Config) -> tuple[Policy, bool]:
     """The policy that holds, and whether it was assumed because nobody named one.
 
     A file is a policy as a whole, or has a `[gate]` table; of a `pyproject.toml`, `[tool.regress.gate]`.
     `must_not_flip` may name a file beside it: one id a line, comments on lines that begin with `#`.
 
     Args:
-        chosen: A preset, a file, or null for the configuration's.
+        chosen: A preset, a file, a table as a file holds it, a policy, or null for the configuration's.
         config: The configuration in force.
 
     Raises:
         UnknownName: If there is neither a preset nor a file of that name.
         UsageError: If the file cannot be read or meant.
     """
+    if isinstance(chosen, Policy):
+        return chosen, False
+    if isinstance(chosen, Mapping):
+        return parse(_with_ids(chosen, Path("the table")), name="the table given"), False
     if chosen is None and config.gate is None:
         return preset(DEFAULT_PRESET), True
     if chosen is None:

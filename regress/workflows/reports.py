@@ -6,6 +6,7 @@ report.md, comparison.json, comparison.csv of `regress compare`; gate.md, gate.j
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -58,8 +59,25 @@ def write_verdict(
     return _write(comparison, root, files)
 
 
+def clear_verdict(old: str, new: str, *, root: str | Path = "reports") -> None:
+    """Remove the files of an earlier verdict, so that none stands there if the next cannot be made.
+
+    Args:
+        old: The old model, as it was called.
+        new: The new model.
+        root: The folder in which `<old>..<new>` is made.
+    """
+    for name in ("gate.json", "gate.md", "junit.xml"):
+        with contextlib.suppress(OSError):  # where nothing can be written, writing says so
+            (_folder(root, old, new) / name).unlink(missing_ok=True)
+
+
+def _folder(root: str | Path, old: str, new: str) -> Path:
+    return Path(root) / f"{label_of(old)}..{label_of(new)}"
+
+
 def _write(comparison: Comparison, root: str | Path, files: Mapping[str, str]) -> Path:
-    folder = Path(root) / f"{label_of(comparison.old.name)}..{label_of(comparison.new.name)}"
+    folder = _folder(root, comparison.old.name, comparison.new.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

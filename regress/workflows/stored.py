@@ -30,8 +30,20 @@ def by_path(name: str, settings: Settings, *, tasks_given: bool) -> Runs | None:
     inside = sorted(path.parent for path in folder.glob(f"*@*/{SPEC}")) if folder.is_dir() else []
     if not inside:
         return None
-    runs = _ordinary(describe(path) for path in inside)
+    runs = list(_ordinary(describe(path) for path in inside))
+    if settings.limit is not None or settings.sample is not None:
+        runs = _on_subset(runs, settings, where=name)
     return _finished(runs, settings, tasks_given=tasks_given, where=name)
+
+
+def _on_subset(runs: Sequence[StoredRun], settings: Settings, *, where: str) -> list[StoredRun]:
+    """Those of the runs that answer the subset asked for."""
+    asked = (settings.limit, settings.sample)
+    fitting = [run for run in runs if (run.spec.subset.limit, run.spec.subset.sample) == asked]
+    if not fitting:
+        wanted = f"--limit {settings.limit}" if settings.limit is not None else f"--sample {settings.sample}"
+        raise UsageError(f"{where} has no run of {wanted}", do="`regress runs` lists what is stored.")
+    return fitting
 
 
 def by_signature(name: str, settings: Settings, store: Store, aliases: Mapping[str, Alias]) -> Runs | None:

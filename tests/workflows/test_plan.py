@@ -84,7 +84,7 @@ def test_two_stored_models_are_a_pilot(evaluated, nothing_runs):
     assert piqa.churn > 12 / 60
     (gate,) = made.gate
     assert gate.pass_at_hand == piqa.pass_at_hand * found["gsm8k", "max_accuracy_drop"].pass_at_hand
-    assert codes(made) == {"pilot-small", "pilot-few-changes"}
+    assert codes(made) == {"pilot-small", "pilot-few-changes", "no-pilot"}
 
 
 def test_the_plan_is_the_same_with_old_and_new_swapped(evaluated):
@@ -269,3 +269,13 @@ def test_the_command_prints_json(evaluated, call):
 def test_a_word_for_a_number_is_refused(call):
     with pytest.raises(RegressError, match="'half' is not a number"):
         call("old", "--power", "half")
+
+
+def test_a_task_that_a_gate_would_judge_and_nobody_stored_is_named(model, ask):
+    """Or the probability of passing would be of less than the gate."""
+    names = model("old.jsonl", piqa={0, 1, 2}), model("new.jsonl", piqa={2, 3})
+    for name in names:
+        regress.evaluate(name, tasks="piqa", **ask)
+    planned = regress.plan(*names, policy={"default": {"minimum_n": 1}}, store="runs")
+    left_out = [notice.data["task"] for notice in planned.warnings if notice.code == "no-pilot"]
+    assert left_out == ["gsm8k", "samsum", "hellaswag"]

@@ -6,15 +6,16 @@ list that is too long the beginning is shown, and how much more there is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from regress.types import Comparison, Scale
 from regress.verdicts import RuleResult, Verdict
 from regress.views import markdown
-from regress.views.gate.rules import HARMS, limit_of, size, unit
+from regress.views.gate.rules import DROPS, HARMS, limit_of, size, unit
 from regress.views.gate.view import build, scale_of
 from regress.views.markdown import escape
-from regress.views.numbers import UNDEFINED, count, percent
+from regress.views.numbers import UNDEFINED, count, number, percent
 from regress.views.records import GateLine, GateView
 
 LONGEST = 65_000
@@ -22,7 +23,8 @@ LONGEST = 65_000
 
 _SPARE = 400
 _REST = "- … {} more"
-_ORDER = ("fail", "not gateable", "undecided", "pass", "not applicable")
+_ORDER = ("fail", "not gateable", "undecided", "pass")
+_CODE = re.compile(r"(`[\w ./,:=@'+-]+`)")
 
 
 def render(
@@ -70,7 +72,7 @@ def _before(view: GateView) -> Iterator[str]:
 
 
 def _after(view: GateView) -> Iterator[str]:
-    yield _section("### What next", [f"- {escape(step)}" for step in view.steps])
+    yield _section("### What next", [f"- {_prose(step)}" for step in view.steps])
 
 
 _TABLE = (
@@ -90,30 +92,42 @@ def _row(line: GateLine, comparison: Comparison | None) -> str:
 
 
 def _numbers(result: RuleResult, scale: Scale | None) -> tuple[str, str]:
-    """What was observed and its bounds, a fall as a positive number."""
+    """What was observed and its bounds; changes of accuracy and score as new less old."""
 
     def shown(harm: float) -> str:
+        if result.rule in DROPS:
+            return number(-harm, "difference", scale or "binary")
         text = size(harm, result.rule, scale)
         return f"−{text}" if harm < 0 and not text.startswith(("−", UNDEFINED)) else text
 
     if result.rule in ("max_unreadable", "max_truncated"):
-        new = result.data.get("new")
-        return (UNDEFINED if new is None else f"{percent(float(new))} %"), ""
+        sides = [result.data.get(side) for side in ("old", "new")]
+        return (UNDEFINED if None in sides else " → ".join(f"{percent(float(s or 0))} %" for s in sides)), ""
     observed = shown(result.estimate)
     if result.rule not in HARMS or observed == UNDEFINED:
         return "", ""
     ends = [shown(result.low), shown(result.high)]
+    if result.rule in DROPS:
+        ends.reverse()
     bounds = "" if ends == [UNDEFINED, UNDEFINED] else " to ".join(ends)
     return f"{observed}{unit(result.rule, scale)}", bounds
 
 
 def _reasons(lines: Sequence[GateLine]) -> Iterator[str]:
-    """Each rule with its sentence: what keeps the gate from passing first."""
-    for outcome in _ORDER:
-        for line in lines:
-            if line.result.outcome == outcome:
-                notes = "".join(f"\n  - note: {escape(note)}" for note in line.notes)
-                yield f"- **{escape(line.mark)}** {escape(line.task)}: {escape(line.sentence)}{notes}"
+    """Each rule that applies with its sentence: what keeps the gate from passing first."""
+    applying = [line for line in lines if line.result.outcome in _ORDER]
+    applying.sort(key=lambda line: (not line.result.blocks, _ORDER.index(line.result.outcome)))
+    for line in applying:
+        notes = "".join(f"\n  - note: {escape(note)}" for note in line.notes)
+        yield f"- **{escape(line.mark)}** {escape(line.task)}: {_prose(line.sentence)}{notes}"
+
+
+def _prose(text: str) -> str:
+    """A sentence of ours, escaped but for the commands that it quotes, where they hold nothing unusual."""
+    quoted = text if "`" not in _CODE.sub("", text) else ""
+    return "".join(part if part.startswith("`") else escape(part) for part in _CODE.split(quoted)) or escape(
+        text
+    )
 
 
 def _fitting(lines: Sequence[str], room: int, rest: str) -> list[str]:

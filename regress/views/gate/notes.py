@@ -31,7 +31,7 @@ _NAMES_ITS_GROUP = "pool-partial"
 
 def gathered(comparison: Comparison) -> tuple[GateNote, ...]:
     """Every notice that a reader of the verdict must know, once, with the tasks that it is about."""
-    general = {sentence(notice): notice for notice in comparison.warnings if notice.code not in LEFT_OUT}
+    general = {sentence(notice): notice for notice in comparison.warnings if not _left_out(notice)}
     found, where = dict(general), dict[str, list[str]]()
     for row in comparison.tasks:
         for notice in _of_row(row):
@@ -56,8 +56,13 @@ def _of_row(row: TaskComparison) -> Iterator[Notice]:
     fault = at_fault(row)
     yield from (fault,) if fault else ()
     for notice in notices(row):
-        if notice.code not in LEFT_OUT and notice.code != ENGINE_AT_FAULT:
+        if not _left_out(notice) and notice.code != ENGINE_AT_FAULT:
             yield notice
+
+
+def _left_out(notice: Notice) -> bool:
+    """Also versions of libraries, of which one update of an environment changes dozens."""
+    return notice.code in LEFT_OUT or str(notice.data.get("field", "")).startswith("recorded.versions.")
 
 
 def _about(names: Iterable[str], every: set[str]) -> tuple[str, ...]:

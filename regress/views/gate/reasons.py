@@ -53,10 +53,11 @@ def _reason(result: RuleResult, scale: Scale | None) -> str:
     return sentence(Notice(code=result.code, data=result.data)).removeprefix("Notice ").rstrip(".")
 
 
-def noise_command(model: Any, tasks: str, kinds: Any) -> str:
-    """The command that makes a noise floor."""
+def noise_command(model: Any, tasks: str, kinds: Any, sample: Any = None, seed: Any = None) -> str:
+    """The command that makes a noise floor, of a sample if the run answers one."""
     kinds = kinds if isinstance(kinds, str) else ",".join(map(str, kinds or ()))
     options = f"--tasks {quoted(tasks)}" + (f" --kinds {quoted(kinds)}" if kinds else "")
+    options += f" --sample {quoted(sample)} --seed {quoted(seed)}" if sample is not None else ""
     return f"`regress noise {quoted(model)} {options}`"
 
 
@@ -76,7 +77,8 @@ def _not_defined(result: RuleResult, data: Mapping[str, Any]) -> str:
 
 def _no_floor(result: RuleResult, data: Mapping[str, Any]) -> str:
     missing = data.get("missing") or ()
-    command = noise_command(data.get("model", "OLD"), str(data.get("task", result.task)), missing)
+    task, drawn = str(data.get("task", result.task)), (data.get("sample"), data.get("seed"))
+    command = noise_command(data.get("model", "OLD"), task, missing, *drawn)
     return (
         f"no reruns of the old model are stored for {names(missing)}: run {command} with the options of the "
         "run (--engine, --data …), or leave the kind out of noise_kinds in the policy, where the engine "

@@ -69,18 +69,20 @@ def test_a_comment_is_never_longer_than_a_host_takes(
 def test_only_measured_harms_have_numbers(verdicts: Any) -> None:
     page = markdown(verdicts["fail"])
     assert "| pass | gsm8k | at least 200 instances |  |  | 1,319 |" in page
-    assert "| UNDECIDED | piqa | accuracy drop at most 2 points | 1.0 points | −1.0 to 3.0 | 1,838 |" in page
+    assert (
+        "| UNDECIDED | piqa | accuracy drop at most 2 points | −1.0 points | −3.0 to +1.0 | 1,838 |" in page
+    )
 
 
 def test_what_keeps_the_gate_from_passing_stands_first(verdicts: Any) -> None:
     reasons = markdown(verdicts["fail"]).partition("### Reasons")[2]
     assert re.findall(r"^- \*\*(.+?)\*\*", reasons, re.MULTILINE) == [
         "FAIL",
-        "fail",
         "FAIL",
         "UNDECIDED",
         "pass",
         "pass",
+        "fail",
     ]
 
 
