@@ -105,7 +105,8 @@ def runnable() -> list[Block]:
 
 def test_commands_and_python_run_on_a_few_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, with few items and short answers by a regress.toml in the current directory."""
-    (tmp_path / "regress.toml").write_text("[defaults]\nlimit = 2\nmax_gen_toks = 8\n", encoding="utf-8")
+    few = "[defaults]\nlimit = 2\nmax_gen_toks = 8\n[gate.default]\nminimum_n = 1\n"
+    (tmp_path / "regress.toml").write_text(few, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REGRESS_STORE", raising=False)
     for block in runnable():
