@@ -23,15 +23,15 @@ _LISTED = 10
 
 
 def listed(items: Any) -> str:
-    """Names one after the other, the first ten of them.
+    """Names and ids one after the other, whole, the first ten of them.
 
-    >>> listed(["a", "b"]), listed("a"), listed(range(12))
-    ('a, b', 'a', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
+    >>> listed(["a", "3fa9c1d2e4b5a697"]), listed("a"), listed(range(12))
+    ('a, 3fa9c1d2e4b5a697', 'a', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
     """
     if not isinstance(items, Sequence) or isinstance(items, str):
         return value(items)
     more = f" and {count(len(items) - _LISTED)} more" if len(items) > _LISTED else ""
-    return ", ".join(map(value, items[:_LISTED])) + more
+    return ", ".join(name(str(item)) for item in items[:_LISTED]) + more
 
 
 def _undetected(data: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def policy_of(chosen: str | Path | Policy | Mapping[str, Any] | None, config: Co
         return preset(DEFAULT_PRESET), True
     if chosen is None:
         assert config.path is not None  # a gate table stands in a file
-        return parse(_with_ids(config.gate or {}, config.path), name=str(config.path)), False
+        return parse(_with_ids(config.gate or {}, config.path), name=config.path.name), False
     if str(chosen) in PRESETS:
         return preset(str(chosen)), False
     path = Path(chosen).expanduser()
