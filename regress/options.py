@@ -123,17 +123,6 @@ def add_store(parser: argparse.ArgumentParser, **options: Any) -> None:
     )
 
 
-def add_resampling_seed(parser: Any) -> None:
-    """Where the randomness of intervals and tests starts."""
-    parser.add_argument(
-        "--resampling-seed",
-        metavar="N",
-        type=whole,
-        default=1234,
-        help="seed of bootstrap and permutation: same seed, same digits (1234)",
-    )
-
-
 def add_sided(parser: argparse.ArgumentParser) -> None:
     """`--old-NAME X` and `--new-NAME X`, for what may differ between the two sides."""
     group = parser.add_argument_group("where the two sides differ (a quantised copy, another prompt)")
@@ -234,6 +223,22 @@ _SETTINGS = (
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Fields of `regress.config.Settings` as given; null where an option was not."""
     return {name: getattr(options, name) for name in _SETTINGS}
+
+
+def add_compared(parser: argparse.ArgumentParser) -> Any:
+    """What comparing takes (read by `compared`); returns the group of options about output."""
+    add_questions(parser)
+    add_engine(parser)
+    add_sided(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--resampling-seed",
+        metavar="N",
+        type=whole,
+        default=1234,
+        help="seed of bootstrap and permutation: same seed, same digits (1234)",
+    )
+    return output
 
 
 def compared(options: argparse.Namespace) -> dict[str, Any]:

@@ -9,10 +9,7 @@ from typing import Any
 from regress import console
 from regress.errors import UsageError
 from regress.options import (
-    add_engine,
-    add_questions,
-    add_resampling_seed,
-    add_sided,
+    add_compared,
     compared,
     one_of,
     whole,
@@ -33,11 +30,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "new", metavar="NEW", help="the new model, or the path of a stored run or model folder"
     )
-    add_questions(parser)
-    add_engine(parser)
-    add_sided(parser)
-    output = parser.add_argument_group("output")
-    add_resampling_seed(output)
+    output = add_compared(parser)
     output.add_argument(
         "--allow",
         metavar="WHAT",

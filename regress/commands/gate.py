@@ -9,10 +9,7 @@ from typing import Any
 from regress import console
 from regress.errors import UsageError
 from regress.options import (
-    add_engine,
-    add_questions,
-    add_resampling_seed,
-    add_sided,
+    add_compared,
     compared,
     names,
 )
@@ -42,11 +39,7 @@ def add(commands: Any) -> None:
         "[tool.regress.gate], else balanced)",
     )
     parser.add_argument("--explain", action="store_true", help="print the policy in words and stop")
-    add_questions(parser)
-    add_engine(parser)
-    add_sided(parser)
-    output = parser.add_argument_group("output")
-    add_resampling_seed(output)
+    output = add_compared(parser)
     output.add_argument(
         "--to",
         metavar="F,…",

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from regress.comparison.estimates import CONFIDENCE
+from regress.comparison.intervals import CONFIDENCE
 from regress.comparison.judged import Judged
 from regress.statistics import clustered, mcnemar, multiplicity, permutation, power, rates
 from regress.types import Estimate, Evidence, Notice, SuiteEvidence, TaskComparison

@@ -15,9 +15,12 @@ Reference: `regress.statistics.noise`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
+from regress.comparison.intervals import rate, resampled
 from regress.comparison.judged import Judged
 from regress.comparison.reruns import ENOUGH_RUNS, own_flips, runs
 from regress.statistics import bootstrap
@@ -48,7 +51,11 @@ def _floors(columns: Judged, floor: NoiseFloor, rng: np.random.Generator) -> dic
         return made
     own = own_flips(floor, counted)
     made["floor_nfr"] = _mean(columns, own)
-    made["excess_nfr"] = _excess(columns, columns.lost() - own, _warnings(floor, counted), rng)
+    excess = columns.lost() - own
+    found = resampled(
+        columns, float(excess.mean()), excess, lambda: bootstrap.mean(excess, rng, cluster=columns.units)
+    )
+    made["excess_nfr"] = replace(found, warnings=(*found.warnings, *_warnings(floor, counted)))
     return made
 
 
@@ -63,24 +70,6 @@ def _mean(columns: Judged, values: Floats) -> Estimate:
     return Estimate(value=float(values.mean()), n=columns.items())
 
 
-def _excess(
-    columns: Judged, excess: Floats, warnings: tuple[Notice, ...], rng: np.random.Generator
-) -> Estimate:
-    value, units = float(excess.mean()), columns.units
-    if not bootstrap.admitted(excess, units):
-        return Estimate(value=value, n=columns.items(), warnings=warnings)
-    low, high = bootstrap.mean(excess, rng, cluster=units).interval(0.95)
-    return Estimate(
-        value=value,
-        n=columns.items(),
-        low=low,
-        high=high,
-        confidence=0.95,
-        method="bca" if units is None else "bca-clustered",
-        warnings=warnings,
-    )
-
-
 def _robust(columns: Judged, floor: NoiseFloor) -> dict[str, Estimate]:
     """Flips outside the noise of the margins; empty where the task has no margins."""
     margins = [one.margin for one in floor.reruns.values()]
@@ -93,12 +82,13 @@ def _robust(columns: Judged, floor: NoiseFloor) -> dict[str, Estimate]:
         return {}
     toss = estimators.coin_toss(columns.old_margin, columns.new_margin, epsilon)
     lost, gained = columns.lost(), columns.gained()
-    n = columns.items()
     said = Notice(code="epsilon", data={"epsilon": epsilon, "capped": capped})
+    robust = rate(columns, estimators.robust_flip_rate(lost, toss), lost & ~toss)
+    tossed = (lost | gained) & toss
     return {
-        "robust_nfr": Estimate(value=estimators.robust_flip_rate(lost, toss), n=n, warnings=(said,)),
-        "robust_pfr": Estimate(value=estimators.robust_flip_rate(gained, toss), n=n),
-        "coin_tosses": Estimate(value=float(np.mean((lost | gained) & toss)), n=n),
+        "robust_nfr": replace(robust, warnings=(*robust.warnings, said)),
+        "robust_pfr": rate(columns, estimators.robust_flip_rate(gained, toss), gained & ~toss),
+        "coin_tosses": rate(columns, float(np.mean(tossed)), tossed),
     }
 
 

@@ -8,7 +8,7 @@ fails if any blocking rule fails: those p-values are Holm-adjusted over all bloc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -122,12 +122,20 @@ def _no_such_part(cases: Sequence[Case], part: SliceTerms) -> UsageError:
     )
 
 
-def _require_known(cases: Sequence[Case], policy: Policy) -> None:
-    names = [case.name for case in cases]
+def require_tasks(policy: Policy, names: Collection[str]) -> None:
+    """Refuse a policy that names a task which is not among these.
+
+    Raises:
+        UnknownName: Naming the first.
+    """
     for name in (*policy.tasks, *(task for part in policy.slices for task in part.tasks)):
         if name not in names:
             do = "Compare it too (--tasks), or take it out of the policy: what is missing cannot pass."
             raise UnknownName("task", name, names, where=f"policy {policy.name}", do=do)
+
+
+def _require_known(cases: Sequence[Case], policy: Policy) -> None:
+    require_tasks(policy, [case.name for case in cases])
     for part in policy.slices:
         if not part.tasks and not any(case.tagged(part.tags).any() for case in cases):
             raise _no_such_part(cases, part)

@@ -12,10 +12,10 @@ import pandas as pd
 from regress.comparison.rows import SEED
 from regress.comparison.table import columns_of
 from regress.config import Settings, load_config
-from regress.errors import UnknownName, UsageError
+from regress.errors import UsageError
 from regress.frames import ComparedRuns
 from regress.policy.case import Case, case, pooled
-from regress.policy.judge import judge
+from regress.policy.judge import judge, require_tasks
 from regress.tasks.yaml_files import tasks_folder
 from regress.types import TaskComparison
 from regress.verdicts import Outcome, Policy, Verdict
@@ -120,12 +120,8 @@ def _require_possible(policy: Policy, settings: Settings, named: Collection[str]
             do="Ask more items, or set minimum_n in the policy.",
         )
     ours = {folder.name for folder in tasks_folder().iterdir() if folder.is_dir()}
-    if not set(named) or set(named) - ours:
-        return  # what a group holds is known once it is loaded
-    for name in (*policy.tasks, *(task for part in policy.slices for task in part.tasks)):
-        if name not in named:
-            do = "Compare it too (--tasks), or take it out of the policy: what is missing cannot pass."
-            raise UnknownName("task", name, named, where=f"policy {policy.name}", do=do)
+    if named and set(named) <= ours:  # what a group holds is known once it is loaded
+        require_tasks(policy, named)
 
 
 def cases(compared: ComparedRuns, policy: Policy, named: Collection[str] = ()) -> list[Case]:

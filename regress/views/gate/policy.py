@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from regress.policy.harms import defined
 from regress.types import Scale
-from regress.verdicts import Measure, Policy, Rule, SliceTerms, Terms, Undecided
+from regress.verdicts import Policy, Rule, SliceTerms, Terms, Undecided
 from regress.views.gate.rules import limited, rule_limit
 from regress.views.gate.view import about_what, policy_name
 from regress.views.listing import wrap
@@ -22,11 +23,6 @@ _SCALES: Mapping[Scale, str] = {
 _CODES: Mapping[Undecided, str] = {
     "block": "exit code 3",
     "warn": "only a warning where an interval straddles its limit: exit code 0; else exit code 3",
-}
-_DEFINED: Mapping[Scale, tuple[Measure, ...]] = {
-    "binary": ("max_accuracy_drop", "max_nfr", "max_nfr_mc", "max_excess_nfr"),
-    "bounded": ("max_score_drop", "max_nfr", "max_excess_nfr"),
-    "unbounded": ("max_score_drop", "max_nfr", "max_excess_nfr"),
 }
 
 
@@ -101,15 +97,11 @@ def _by_scale(rules: Sequence[Rule]) -> Iterator[str]:
     """The rules, by how a task may be judged; one that names a task rules out the others."""
     named = [rule for rule in rules if rule.named and rule.scale is None]
     for scale in _SCALES:
-        possible = all(_applies(rule, scale) for rule in named)
-        if words := [rule_limit(rule, scale) for rule in rules if possible and _applies(rule, scale)]:
+        possible = all(defined(rule, scale, answers=True) for rule in named)
+        if words := [
+            rule_limit(rule, scale) for rule in rules if possible and defined(rule, scale, answers=True)
+        ]:
             yield f"{_SCALES[scale]}: {'; '.join(words)}"
-
-
-def _applies(rule: Rule, scale: Scale) -> bool:
-    # a score without bounds has a unit, in which only somebody who names the task can mean a limit
-    meant = scale != "unbounded" or rule.named
-    return rule.scale in (None, scale) and rule.measure in _DEFINED[scale] and meant
 
 
 def _slice_heading(part: SliceTerms) -> str:
