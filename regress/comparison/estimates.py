@@ -18,6 +18,8 @@ of instances it rests on: those in its denominator. Intervals are two-sided at 9
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from regress.comparison.intervals import CONFIDENCE, Floats, estimate, mean, rate, resampled
@@ -102,7 +104,7 @@ def _mean_gain(columns: Judged, value: float, change: Floats, rng: np.random.Gen
     made = resampled(
         columns, value, np.where(rose, change, 0.0), lambda: bootstrap.mean_gain(change, rng, cluster=units)
     )
-    return _of(made, columns.items(rose))
+    return replace(made, n=columns.items(rose))
 
 
 def _relative_nfr(columns: Judged, rng: np.random.Generator) -> Estimate:
@@ -116,7 +118,3 @@ def _relative_nfr(columns: Judged, rng: np.random.Generator) -> Estimate:
     return resampled(
         columns, value, lost, lambda: bootstrap.bootstrap(rows, quotient, rng, cluster=columns.units)
     )
-
-
-def _of(made: Estimate, n: int) -> Estimate:
-    return Estimate(**{**vars(made), "n": n})
