@@ -11,11 +11,15 @@ import json
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 from regress.types import RunSpec, TaskSpec
+
+ID_FIELDS = ("id", "_id", "idx", "ind", "uid", "qid", "question_id", "questionId", "query_id", "example_id")
+"""Fields that are taken as the data set's own id, in this order, if every item has another one."""
 
 _WHERE_FROM = ("name", "source", "revision", "adapter")
 _SPACES = re.compile(r"\s+")
@@ -140,6 +144,25 @@ def item_id(question: str, choices: Sequence[str] = ()) -> str:
     return sequence_hash([normalise(question), *map(normalise, choices)])[:16]
 
 
+def numbered(ids: Sequence[str]) -> list[str]:
+    """Ids made unique: a second item with the same id gets `#2`, a third `#3`, in order.
+
+    >>> numbered(["a", "b", "a", "a"])
+    ['a', 'b', 'a#2', 'a#3']
+    """
+    seen: Counter[str] = Counter()
+    unique = []
+    for id_ in ids:
+        seen[id_] += 1
+        unique.append(id_ if seen[id_] == 1 else f"{id_}#{seen[id_]}")
+    return unique
+
+
+def source_json(item: Mapping[str, Any]) -> str:
+    """An item as JSON with sorted keys; what JSON has no word for is written as text."""
+    return json.dumps(strict(dict(item)), ensure_ascii=False, sort_keys=True, default=str)
+
+
 def file_hash(path: str | Path) -> str:
     """sha256 of a file's bytes, read in pieces, as 64 hex digits."""
     with open(path, "rb") as file:
@@ -175,6 +198,8 @@ def run_fingerprint(spec: RunSpec | Mapping[str, Any]) -> str:
     visible = model.get("fingerprint") is not None
     for recorded in ("context_length", "parameters", *(_WHERE_FROM if visible else ())):
         model.pop(recorded, None)
+    if fields.get("origin"):
+        fields["origin"].pop("name", None)
     fields["task"] = task["fingerprint"] or task_fingerprint(task)
     return fingerprint(_without_nulls(fields))
 

@@ -6,6 +6,7 @@ that is renamed, retyped or reinterpreted needs one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,3 +100,12 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text
+
+
+def target_text(targets: Sequence[str]) -> str:
+    """Reference answers as one text: itself if there is one, a JSON list if several, else empty.
+
+    >>> target_text(["42"]), target_text(["a", "b"])
+    ('42', '["a", "b"]')
+    """
+    return json.dumps(list(targets), ensure_ascii=False) if len(targets) > 1 else "".join(targets)

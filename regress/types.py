@@ -18,6 +18,9 @@ Kind = Literal["choice", "generation", "likelihood"]
 Scale = Literal["binary", "bounded", "unbounded"]
 Status = Literal["scored", "unparsable", "error"]
 Finish = Literal["stop", "length"]
+FlipKind = Literal["runaway", "truncated", "unreadable", "format", "coin toss", "answer"]
+FLIP_KINDS: tuple[FlipKind, ...] = ("runaway", "truncated", "unreadable", "format", "coin toss", "answer")
+"""Why an answer flipped, in the order in which the rules are tried (`regress.metrics.kinds`)."""
 Quadrant = Literal["both right", "positive flip", "negative flip", "both wrong same", "both wrong different"]
 Variation = Literal["rerun", "batch", "order", "hardware", "seed"]
 VARIATIONS: tuple[Variation, ...] = ("rerun", "batch", "order", "hardware", "seed")
@@ -73,7 +76,7 @@ class TaskSpec:
     name: str
     """Task name, for example `piqa`."""
     version: str
-    """Version the task definition gives itself."""
+    """Version the task definition gives itself; empty if unknown, as are the hashes below."""
     kind: Kind
     """How it is asked: by comparing choices, by generating text, or by likelihood alone."""
     scale: Scale
@@ -82,10 +85,10 @@ class TaskSpec:
     """Headline metric, as a key of `Prediction.scores`, for example `exact_match/strict-match`."""
     higher_is_better: bool = True
     """False where the metric was negated so that higher is better in `Prediction.score`."""
-    num_fewshot: int = 0
-    """Worked examples before the question."""
+    num_fewshot: int | None = 0
+    """Worked examples before the question; null if unknown."""
     fewshot: str = "fixed"
-    """`fixed`: the same first examples for every item; `lm-eval`: the sampler of lm-eval."""
+    """`fixed`: the same first examples for every item; `lm-eval`: its sampler; empty if unknown."""
     scorer: Mapping[str, Any] = field(default_factory=dict)
     """How outputs are read and judged, as data (`regress.scoring`)."""
     generation: Mapping[str, Any] = field(default_factory=dict)
@@ -116,8 +119,8 @@ class EngineSpec:
     """Engine name, for example `hf` or `scripted`."""
     version: str
     """Versions of the engine and of the numerical libraries under it."""
-    batch_size: int
-    """Requests that go through the model together."""
+    batch_size: int | None
+    """Requests that go through the model together; null if unknown."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Everything else that can change an answer: softmax type, reduced `max_gen_toks`, arguments."""
 
@@ -284,6 +287,24 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where answers come from that were not asked for here, or that were judged again."""
+
+    format: str
+    """`table`, `lm-eval`, `every_eval_ever`, `inspect_ai`, or `rescored`."""
+    digest: str
+    """Hash of the bytes read; of a rescored run the fingerprint of the run that was judged before."""
+    name: str = ""
+    """What the source is called: a file's name without its folder, or a run; not keyed."""
+    producer: str = ""
+    """What wrote the source, with its version; empty if unknown."""
+    read: Mapping[str, Any] = field(default_factory=dict)
+    """How it was read: which column meant what, which filter decided."""
+    unknown: tuple[str, ...] = ()
+    """What the source does not hold, as dotted names, for example `model.dtype` or `finish`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """Everything that is keyed: another value anywhere in here is another run."""
 
@@ -307,6 +328,8 @@ class RunSpec:
     """Hash of the instance ids answered, in order."""
     text: bool = True
     """False where only hashes of outputs are stored."""
+    origin: Origin | None = None
+    """Where imported or rescored answers come from; null for answers that were asked for here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -498,8 +521,10 @@ class Flip:
     """The reference answer, where known."""
     prompt: str | None = None
     """The prompt, where known."""
-    kind: str | None = None
-    """Why it flipped, where known."""
+    kind: FlipKind | None = None
+    """Why it flipped; null where it did not."""
+    parted: int | None = None
+    """Of generations, the first word in which the outputs part, counted from 0; null where they are equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -542,6 +567,69 @@ class SideCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KindCounts:
+    """Why answers flipped, counted; each mapping sums to the flips of its quadrant."""
+
+    negative: Mapping[FlipKind, int]
+    """Negative flips (or lower scores) by kind; kinds without any are left out."""
+    positive: Mapping[FlipKind, int]
+    """Positive flips (or higher scores) by kind."""
+    recoverable: int
+    """Negative flips of kind `unreadable` that another extractor of the task reads, and finds right."""
+    not_the_models: int
+    """Negative flips that say nothing about the model's answer (`regress.metrics.kinds.model_flips`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one of a task's extractors makes of the same outputs."""
+
+    metric: str
+    """Key of `Prediction.scores`, for example `exact_match/flexible-extract`."""
+    estimates: Mapping[str, Estimate]
+    """old, new, delta, nfr, pfr by this extractor."""
+    delta_gap: Estimate | None = None
+    """Its delta less the headline's, with its interval; null for the headline itself."""
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether its delta differs from the headline's by more than chance."""
+        return self.delta_gap is not None and (self.delta_gap.low > 0 or self.delta_gap.high < 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """How answers changed as a whole, whatever was right: one property, old against new."""
+
+    measure: str
+    """`commonest`, `entropy`, `length`, `empty`, `refusal` or `repetition` (`regress.metrics.shifts`)."""
+    old: float
+    """The old side's value: a share in [0, 1], bits, or words."""
+    new: float
+    """The new side's value."""
+    p_differs: float
+    """Two-sided p-value of the paired test."""
+    p_holm: float
+    """The same, adjusted over the task's measures (Holm)."""
+    degenerate: bool
+    """Whether the new answers are worse in this respect by more than chance, and by enough to matter."""
+    answer: str | None = None
+    """For `commonest`: the answer meant, of choices its index."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """Where old and new generations part."""
+
+    equal: float
+    """Share of instances with the same output, white space aside."""
+    median_word: float
+    """Median over the other instances of the first word in which they part, counted from 0; nan if none."""
+    n: int
+    """Instances with text on both sides."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Whether a difference is more than chance; reported, never what the gate decides by."""
 
@@ -553,6 +641,8 @@ class Evidence:
     """Two-sided p-value against "the two are equally good"."""
     p_differs_holm: float
     """The same, adjusted over all tasks of the comparison (Holm)."""
+    p_exact: float = math.nan
+    """Two-sided exact McNemar, as older publications give it; nan on score scales and with clusters."""
     detected: bool
     """Whether the interval of delta leaves out 0; where none was made, whether `p_differs` is below 5 %."""
     mde: float
@@ -605,6 +695,14 @@ class TaskComparison:
     """Groups of items that were sampled together; null where each item was sampled alone."""
     padding: PaddingCheck | None = None
     """The float32 padding check of the old side's engine; null where it was not made."""
+    kinds: KindCounts | None = None
+    """Why answers flipped; null for a pooled row and where nothing is known of single answers."""
+    readings: tuple[Reading, ...] = ()
+    """What each of a task's extractors makes of the outputs, the headline first; empty unless several do."""
+    shifts: tuple[Shift, ...] = ()
+    """How answers changed as a whole."""
+    divergence: Divergence | None = None
+    """Where old and new generations part; null unless texts were generated and stored."""
     old_path: str | None = None
     """Where the old run lies; null for a pooled row."""
     new_path: str | None = None

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import regress
+from regress.definitions.yaml_files import tasks_folder
 from regress.demo import pair
-from regress.tasks.yaml_files import tasks_folder
 
 ROOT = Path(regress.__file__).parents[1]
 TASKS = ["gsm8k", "hellaswag", "piqa", "samsum", "samsum_muscle"]
@@ -23,7 +23,7 @@ TASKS = ["gsm8k", "hellaswag", "piqa", "samsum", "samsum_muscle"]
 FIND = """
 import json, regress
 from regress.demo import pair
-from regress.tasks.yaml_files import tasks_folder
+from regress.definitions.yaml_files import tasks_folder
 print(json.dumps({
     "package": regress.__file__,
     "tasks": str(tasks_folder()),

@@ -52,6 +52,7 @@ def evidence(columns: Judged, estimates: Mapping[str, Estimate], rng: np.random.
         p_worse=worse,
         p_differs=differs,
         p_differs_holm=differs,
+        p_exact=_exact(columns),
         # where too few changed, or all alike, for an interval, there still is the test
         detected=delta.low > 0 or delta.high < 0 if delta.method else differs < 1 - CONFIDENCE,
         mde=_mde(columns),
@@ -107,6 +108,13 @@ def about(columns: Judged) -> Iterator[Notice]:
 def _flips(columns: Judged) -> tuple[int, int]:
     """Rows lost and gained."""
     return int(np.count_nonzero(columns.lost())), int(np.count_nonzero(columns.gained()))
+
+
+def _exact(columns: Judged) -> float:
+    """Two-sided exact McNemar; nan where items are not right or wrong, or were not sampled one by one."""
+    if columns.scale != "binary" or columns.units is not None:
+        return math.nan
+    return mcnemar.exact(*_flips(columns))
 
 
 def _binary(columns: Judged) -> tuple[str, float, float]:

@@ -18,10 +18,10 @@ from lm_eval.api.task import Task as LmEvalTask
 from lm_eval.tasks._factory import TaskFactory, _ctor_accepts_config
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 
+from regress.definitions.yaml_files import read, tasks_folder
 from regress.errors import TaskError, UnknownName, UsageError
 from regress.tasks.sources import Sourced
 from regress.tasks.templates import in_a_sandbox
-from regress.tasks.yaml_files import read, tasks_folder
 
 INSTALLED = Path(lm_eval.tasks.__file__).resolve().parent
 """The definitions of the installed lm-eval."""

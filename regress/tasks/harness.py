@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from regress.definitions.known import effective_generation
 from regress.errors import EngineError
 from regress.tasks.build import MISFITS, Options, fits
 from regress.tasks.instances import instances
 from regress.tasks.judging import Judge
 from regress.tasks.rendering import Renderer
 from regress.tasks.responses import Told, problem, told
-from regress.tasks.specs import effective_generation, task_spec
+from regress.tasks.specs import task_spec
 from regress.tasks.task import ChatTemplate
 from regress.types import (
     Generation,

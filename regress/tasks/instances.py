@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import lm_eval.utils
 
 from regress.errors import DataError, TaskError
-from regress.identity import item_id
-from regress.tasks.items import numbered, own_ids, source_json
+from regress.identity import item_id, numbered, source_json
+from regress.schema import target_text
+from regress.tasks.items import own_ids
 from regress.tasks.rendering import Renderer
 from regress.types import Instance
 
@@ -49,15 +49,6 @@ def _golds(gold: Any, choices: Sequence[str]) -> tuple[int, ...]:
     several = gold if isinstance(gold, list) else [gold]
     indices = [choices.index(one) if isinstance(one, str) and one in choices else one for one in several]
     return tuple(int(i) for i in indices if isinstance(i, int) and 0 <= i < len(choices))
-
-
-def target_text(targets: Sequence[str]) -> str:
-    """Reference answers as one text: itself if there is one, a JSON list if several, else empty.
-
-    >>> target_text(["42"]), target_text(["a", "b"])
-    ('42', '["a", "b"]')
-    """
-    return json.dumps(list(targets), ensure_ascii=False) if len(targets) > 1 else "".join(targets)
 
 
 def instances(renderer: Renderer, contexts: Sequence[str | list[str]]) -> list[Instance]:

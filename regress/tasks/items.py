@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from regress.errors import DataError
-from regress.identity import strict
-
-ID_FIELDS = ("id", "_id", "idx", "ind", "uid", "qid", "question_id", "questionId", "query_id", "example_id")
-"""Fields that are taken as the data set's own id, in this order, if every item has another one."""
+from regress.identity import ID_FIELDS
 
 
 def split_file(folder: Path, names: Sequence[str], split: str) -> Path:
@@ -103,11 +99,6 @@ def mixed_types(file: Path, items: Sequence[Mapping[str, Any]]) -> DataError:
     return DataError(f"the items of {file} do not share one structure", allowed="one type a field")
 
 
-def source_json(item: Mapping[str, Any]) -> str:
-    """An item as JSON with sorted keys; what JSON has no word for is written as text."""
-    return json.dumps(strict(dict(item)), ensure_ascii=False, sort_keys=True, default=str)
-
-
 def own_ids(items: Sequence[Mapping[str, Any]], field: str | None = None) -> list[str] | None:
     """The data set's own ids as text, or null if it has none that are unique.
 
@@ -134,17 +125,3 @@ def own_ids(items: Sequence[Mapping[str, Any]], field: str | None = None) -> lis
             f"the field {field!r} does not identify the items", allowed="another value for every item"
         )
     return None
-
-
-def numbered(ids: Sequence[str]) -> list[str]:
-    """Ids made unique: a second item with the same id gets `#2`, a third `#3`, in order.
-
-    >>> numbered(["a", "b", "a", "a"])
-    ['a', 'b', 'a#2', 'a#3']
-    """
-    seen: Counter[str] = Counter()
-    unique = []
-    for id_ in ids:
-        seen[id_] += 1
-        unique.append(id_ if seen[id_] == 1 else f"{id_}#{seen[id_]}")
-    return unique

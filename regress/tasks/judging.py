@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regress.definitions import headline as headlines
+from regress.definitions.headline import Headline, Metric
 from regress.errors import TaskError
 from regress.scoring.score import Judgement, key, score
-from regress.tasks import headline as headlines
-from regress.tasks.headline import Headline, Metric
 from regress.tasks.instances import answers
 from regress.types import Instance, Logprob, Response, Text
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from regress.definitions.yaml_files import read, tasks_folder
 from regress.errors import MissingExtra, TaskError, UsageError
 from regress.tasks.task import TaskListing, TaskSet
-from regress.tasks.yaml_files import read, tasks_folder
 
 if TYPE_CHECKING:
     from regress.tasks.task import Task

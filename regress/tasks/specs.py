@@ -7,18 +7,10 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regress.identity import file_hash, fingerprint, sequence_hash, task_fingerprint
-from regress.tasks.headline import Headline
-from regress.tasks.items import source_json
-from regress.types import Instance, Kind, TaskSpec
-
-KINDS: Mapping[str, Kind] = {
-    "multiple_choice": "choice",
-    "generate_until": "generation",
-    "loglikelihood": "likelihood",
-    "loglikelihood_rolling": "likelihood",
-}
-_LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+from regress.definitions.headline import Headline
+from regress.definitions.known import KINDS
+from regress.identity import file_hash, fingerprint, sequence_hash, source_json, task_fingerprint
+from regress.types import Instance, TaskSpec
 
 # Said elsewhere in the spec (items, examples, generation), or no part of what is asked.
 _NOT_DEFINING = frozenset(
@@ -32,26 +24,6 @@ _NOT_DEFINING = frozenset(
         "task_alias",
     }
 )
-
-
-def effective_generation(asked: Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Generation settings with `until` as a list and the length under its one name, 256 by default.
-
-    >>> effective_generation({"until": "\\n", "max_new_tokens": 9}, {"do_sample": False})
-    {'until': ['\\n'], 'do_sample': False, 'max_gen_toks': 9}
-    """
-    settings = {**(asked or {})}
-    for source in (asked or {}, overrides):
-        lengths = [source[name] for name in _LENGTHS if source.get(name) is not None]
-        settings.update({name: value for name, value in source.items() if name not in _LENGTHS})
-        if lengths:
-            settings["max_gen_toks"] = int(lengths[0])
-    for other in _LENGTHS[1:]:
-        settings.pop(other, None)
-    length = settings.pop("max_gen_toks", 256)
-    until = settings.get("until") or []
-    settings["until"] = [until] if isinstance(until, str) else list(until)
-    return {**settings, "max_gen_toks": length}
 
 
 def definition_hash(task: Any) -> str:

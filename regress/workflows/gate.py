@@ -12,11 +12,11 @@ import pandas as pd
 from regress.comparison.rows import SEED
 from regress.comparison.table import columns_of
 from regress.config import Settings, load_config
+from regress.definitions.yaml_files import tasks_folder
 from regress.errors import UsageError
 from regress.frames import ComparedRuns
 from regress.policy.case import Case, case, pooled
 from regress.policy.judge import judge, require_tasks
-from regress.tasks.yaml_files import tasks_folder
 from regress.types import TaskComparison
 from regress.verdicts import Outcome, Policy, Verdict
 from regress.workflows.compare import compare

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from regress.checkpoints import local_files
 from regress.config import Alias, Settings
+from regress.definitions.yaml_files import tasks_folder
 from regress.demo import pair as demo
 from regress.identity import fingerprint, plain
-from regress.tasks.yaml_files import tasks_folder
 
 _DISTRIBUTIONS = ("regress-harness", "lm_eval", "transformers", "torch", "datasets")
 

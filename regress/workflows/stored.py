@@ -159,7 +159,7 @@ def _called(name: str) -> str:
     """The name that a task asked for bears: its own, or the one inside its YAML."""
     if not name.endswith((".yaml", ".yml")):
         return name
-    from regress.tasks.yaml_files import read
+    from regress.definitions.yaml_files import read
 
     config = read(Path(name)).config
     return str(config.get("group") or config.get("task"))

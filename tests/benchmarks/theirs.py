@@ -13,8 +13,8 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from regress.definitions.yaml_files import tasks_folder
 from regress.demo import pair
-from regress.tasks.yaml_files import tasks_folder
 
 
 def point(task: str, cache: str) -> None:

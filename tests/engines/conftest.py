@@ -162,7 +162,7 @@ def lm_eval_run(tmp_path: Path) -> Callable[..., Mapping[str, Any]]:
         from lm_eval.models.huggingface import HFLM
         from lm_eval.tasks import TaskManager
 
-        from regress.tasks.yaml_files import tasks_folder
+        from regress.definitions.yaml_files import tasks_folder
 
         pointed = tmp_path / "pointed"
         shutil.rmtree(pointed, ignore_errors=True)

@@ -207,7 +207,7 @@ def test_an_item_asked_several_times_is_voted_on_as_lm_eval_votes(
     write: Callable[..., None],
     lm_eval_run: LmEvalRun,
 ) -> None:
-    from regress.tasks.yaml_files import tasks_folder
+    from regress.definitions.yaml_files import tasks_folder
 
     for split in ("train", "test"):
         write("voted", read(items_folder(), "gsm8k", split)[:6], split)

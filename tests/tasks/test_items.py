@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regress.errors import DataError
-from regress.tasks.items import mixed_types, numbered, own_ids, read_items, source_json, split_file
+from regress.identity import numbered, source_json
+from regress.tasks.items import mixed_types, own_ids, read_items, split_file
 
 
 @pytest.mark.parametrize(

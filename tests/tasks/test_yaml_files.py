@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from regress.definitions.yaml_files import Code, read, tasks_folder
 from regress.errors import TaskError
 from regress.tasks.load import list_tasks
-from regress.tasks.yaml_files import Code, read, tasks_folder
 
 Define = Callable[[str, str], str]
 

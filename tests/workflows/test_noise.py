@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import regress
+from regress.definitions.yaml_files import tasks_folder
 from regress.demo.pair import items_folder
 from regress.engines.scripted import open_table
 from regress.errors import NotComparable, UnknownName, UsageError
 from regress.store.runs import Store, read_run
-from regress.tasks.yaml_files import tasks_folder
 from regress.types import EngineSpec, Generation, Logprob, Notice, Text
 from regress.workflows import evaluate as evaluation
 from regress.workflows import noise as workflow

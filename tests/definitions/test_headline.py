@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from regress.definitions.headline import PER_INSTANCE, Metric, headline, scorer
 from regress.errors import TaskError, UnknownName
-from regress.tasks.headline import PER_INSTANCE, Metric, headline, scorer
 
 
 def metric(name: str, aggregation: str | None = "mean", **given: Any) -> Metric:

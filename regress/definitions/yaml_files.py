@@ -21,7 +21,7 @@ def tasks_folder() -> Path:
     Raises:
         TaskError: If neither is there.
     """
-    for folder in (HERE.parent / "definitions", HERE.parents[2] / "tasks"):
+    for folder in (HERE.parent / "tasks", HERE.parents[2] / "tasks"):
         if any(folder.glob("*/*.yaml")):
             return folder
     raise TaskError("the task definitions that come with regress are missing", do="Reinstall it.")

@@ -1,0 +1,1 @@
+"""Task definitions as data: read from YAML without lm-eval, and what they say about judging."""

@@ -1,0 +1,1 @@
+"""Answers that others recorded, in; ours, out."""
