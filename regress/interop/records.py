@@ -45,7 +45,7 @@ class Heading:
     num_fewshot: int | None = None
     """Worked examples; null if unknown."""
     scorer: Mapping[str, Any] = field(default_factory=lambda: {"kind": "recorded"})
-    """How answers were judged, as data (`regress.scoring.score`); `{"kind": "recorded"}` if that is unknown."""
+    """How answers were judged, as data (`regress.scoring.score`); `{"kind": "recorded"}` if unknown."""
     judge: bool = False
     """Whether `scorer` has to judge the records; false where they bear their judgement."""
     generation: Mapping[str, Any] = field(default_factory=dict)
@@ -147,6 +147,6 @@ class Reading:
     marker: str | None = None
     """Tables: what stands before the answer instead of the task's own marker, for example `A: `."""
     metric: str | None = None
-    """The metric that decides, as a key of `Prediction.scores`, for example `exact_match/flexible-extract`."""
+    """The metric that decides, a key of `Prediction.scores`, for example `exact_match/flexible-extract`."""
     partial: bool = False
     """Take a run that was cut off, as a run of the part that is there."""

@@ -1,0 +1,45 @@
+"""Which format a file or folder is in, and the runs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from regress.errors import DataError, RegressError
+from regress.interop import every_eval_ever, inspect_logs, lm_eval_logs, table
+from regress.interop.records import Reading, Source
+
+READERS = (lm_eval_logs, every_eval_ever, inspect_logs, table)
+"""In the order in which they are asked; the first that recognises a path reads it."""
+
+FORMATS = (
+    "lm-eval (samples_*.jsonl, or a folder with results_*.json), every_eval_ever (*.json with *_samples.jsonl), "
+    "inspect_ai (*.json, *.eval), tables (*.csv, *.jsonl, *.parquet)"
+)
+
+
+def recognised(path: Path) -> bool:
+    """Whether some reader takes `path`; cheap, and never an error."""
+    return any(reader.recognises(path) for reader in READERS)
+
+
+def sources(path: Path, reading: Reading) -> Sequence[Source]:
+    """The runs in a file or folder, one a model and task.
+
+    Raises:
+        DataError: If nothing is there, no reader knows the format, or it cannot be read.
+    """
+    if not path.exists():
+        raise DataError(f"there is no file or folder {path}", allowed=FORMATS)
+    for reader in READERS:
+        if reader.recognises(path):
+            found = reader.sources(path, reading)
+            if not found:
+                raise DataError(f"{path} holds no answers")
+            return found
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> RegressError:
+    what = "folder" if path.is_dir() else "file"
+    return DataError(f"the {what} {path} is in no format that can be imported", allowed=FORMATS)
