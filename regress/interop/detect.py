@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regress.errors import DataError, RegressError
-from regress.interop import every_eval_ever, inspect_logs, lm_eval_logs, table
+from regress.interop import every_eval_ever, exported, inspect_logs, lm_eval_logs, table
 from regress.interop.records import Reading, Source
 
-READERS = (lm_eval_logs, every_eval_ever, inspect_logs, table)
+READERS = (lm_eval_logs, every_eval_ever, inspect_logs, exported, table)
 """In the order in which they are asked; the first that recognises a path reads it."""
 
 FORMATS = (

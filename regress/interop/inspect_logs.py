@@ -1,0 +1,22 @@
+"""inspect_ai logs: the JSON form and `.eval`, read without inspect_ai."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regress.errors import DataError
+from regress.interop.records import Reading, Source
+
+
+def recognises(path: Path) -> bool:
+    """Whether `path` looks like one; never an error."""
+    return False
+
+
+def sources(path: Path, reading: Reading) -> list[Source]:
+    """The runs in it.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    raise DataError(f"{path} cannot be read as inspect_ai")
