@@ -44,16 +44,35 @@ def estimates(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     return made | noise(columns, rng)
 
 
+def basic(columns: Judged) -> dict[str, Estimate]:
+    """old, new, delta, nfr and pfr, whatever the scale, none of them resampled.
+
+    A delta of scores has Miller's standard error and Student's t here: parts of a task are many.
+    """
+    if columns.scale == "binary":
+        right = columns.old_correct, columns.new_correct
+        old, new = (rate(columns, discrete.accuracy(side), side) for side in right)
+        delta = _accuracy_change(columns)
+        nfr, pfr = discrete.nfr(*right), discrete.pfr(*right)
+    else:
+        scores = columns.old_score, columns.new_score
+        old, new = (mean(columns, continuous.mean_score(side), side) for side in scores)
+        delta = mean(columns, continuous.delta(*scores), columns.change)
+        nfr, pfr = continuous.nfr(*scores), continuous.pfr(*scores)
+    return {
+        "old": old,
+        "new": new,
+        "delta": delta,
+        "nfr": rate(columns, nfr, columns.lost()),
+        "pfr": rate(columns, pfr, columns.gained()),
+    }
+
+
 def _binary(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new, same = columns.old_correct, columns.new_correct, columns.same_answer
-    lost, gained = columns.lost(), columns.gained()
     wrong_otherwise = ~new & ~same
     return {
-        "old": rate(columns, discrete.accuracy(old), old),
-        "new": rate(columns, discrete.accuracy(new), new),
-        "delta": _accuracy_change(columns),
-        "nfr": rate(columns, discrete.nfr(old, new), lost),
-        "pfr": rate(columns, discrete.pfr(old, new), gained),
+        **basic(columns),
         "nfr_mc": rate(columns, discrete.nfr_mc(new, same), wrong_otherwise, defined=columns.answers),
         "btc": rate(columns, discrete.btc(old, new), new, of=old),
         "bec": rate(columns, discrete.bec(old, new), ~old, of=~new),
@@ -65,13 +84,7 @@ def _binary(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
 def _scored(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     old, new = columns.old_score, columns.new_score
     change = columns.change
-    made = {
-        "old": mean(columns, continuous.mean_score(old), old),
-        "new": mean(columns, continuous.mean_score(new), new),
-        "delta": _score_change(columns, change, rng),
-        "nfr": rate(columns, continuous.nfr(old, new), columns.lost()),
-        "pfr": rate(columns, continuous.pfr(old, new), columns.gained()),
-    }
+    made = basic(columns) | {"delta": _score_change(columns, change, rng)}
     if columns.scale == "bounded":
         tau = continuous.TAU
         made["nfr_tau"] = rate(columns, continuous.nfr(old, new, tau=tau), columns.lost(tau))
