@@ -10,16 +10,20 @@ import hashlib
 import json
 import math
 import re
+import types
+import typing
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from regress.types import RunSpec, TaskSpec
 
 ID_FIELDS = ("id", "_id", "idx", "ind", "uid", "qid", "question_id", "questionId", "query_id", "example_id")
 """Fields that are taken as the data set's own id, in this order, if every item has another one."""
+
+Record = TypeVar("Record")
 
 _WHERE_FROM = ("name", "source", "revision", "adapter")
 _SPACES = re.compile(r"\s+")
@@ -71,6 +75,41 @@ def strict(value: Any) -> Any:
         return [strict(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    return value
+
+
+def rebuilt(cls: type[Record], data: Any) -> Record:
+    """The (nested) dataclass that `plain` turned into `data`; fields that it does not know are ignored.
+
+    Raises:
+        TypeError: If a field that has no default is missing, or one has a value of another kind.
+
+    >>> rebuilt(TaskSpec, {"name": 1})
+    Traceback (most recent call last):
+    TypeError: name is 1
+    """
+    if not isinstance(data, dict):
+        raise TypeError(f"{cls.__name__} is not an object")
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for field in dataclasses.fields(typing.cast(Any, cls)):
+        if field.name in data:
+            values[field.name] = _rebuilt_field(field.name, hints[field.name], data[field.name])
+    return cls(**values)
+
+
+def _rebuilt_field(name: str, hint: Any, value: Any) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    nested = options[0]
+    if isinstance(nested, type) and dataclasses.is_dataclass(nested):
+        return rebuilt(nested, value)
+    kind = typing.get_origin(nested) or nested
+    if kind is tuple and isinstance(value, list):
+        return tuple(value)
+    if (hint in (str, int, bool) or kind is Mapping) and not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}")
     return value
 
 

@@ -7,16 +7,14 @@ schema is named rather than guessed at.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from regress.errors import DamagedRun, NewerSchema
-from regress.identity import plain, run_fingerprint, strict, task_fingerprint
+from regress.identity import plain, rebuilt, run_fingerprint, strict, task_fingerprint
 from regress.schema import SCHEMA_VERSION
 from regress.types import Manifest, RunSpec
 
@@ -122,26 +120,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _record(cls: type[Record], data: Any, path: Path) -> Record:
     """Build a (nested) dataclass from JSON, ignoring fields that it does not know."""
     try:
-        return _build(cls, data)
+        return rebuilt(cls, data)
     except (TypeError, ValueError) as error:
         raise DamagedRun(
             f"{path} lacks something a run needs ({error})",
             do="It was damaged; delete the run with `regress runs rm` and evaluate again.",
         ) from None
-
-
-def _build(cls: type[Record], data: Any) -> Record:
-    if not isinstance(data, dict):
-        raise TypeError(f"{cls.__name__} is not an object")
-    hints = typing.get_type_hints(cls)
-    values = {}
-    for field in dataclasses.fields(typing.cast(Any, cls)):
-        if field.name in data:
-            nested = hints[field.name]
-            value = data[field.name]
-            is_record = isinstance(nested, type) and dataclasses.is_dataclass(nested)
-            kind = typing.get_origin(nested) or nested
-            if kind in (str, int, bool, Mapping) and not isinstance(value, kind):
-                raise TypeError(f"{field.name} is {value!r}")
-            values[field.name] = _build(nested, value) if is_record else value
-    return cls(**values)
