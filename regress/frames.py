@@ -12,11 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.comparison.flips import deltas, quadrant_codes
-from regress.comparison.judged import of_instances
+from regress.comparison.flips import Codes, deltas, quadrant_codes
+from regress.comparison.judged import judged, of_instances
+from regress.comparison.kinds import causes
 from regress.comparison.table import Floors
 from regress.errors import UnknownName
 from regress.types import (
+    FLIP_KINDS,
     QUADRANTS,
     Comparison,
     Estimate,
@@ -76,7 +78,7 @@ class ComparedRuns(Comparison):
         """One row an instance: where it lies, and both answers side by side.
 
         On score scales a better score is a positive and a worse one a negative flip; an unchanged
-        score lies in no quadrant.
+        score lies in no quadrant. `kind` says why a flip flipped (`regress.metrics.kinds`).
 
         Args:
             task: A task or group by name; all tasks, with a `task` column in front, if null.
@@ -90,7 +92,10 @@ class ComparedRuns(Comparison):
             if name not in QUADRANTS:
                 raise UnknownName("quadrant", name, QUADRANTS)
         names = self._members(task)
-        tables = [_flip_table(name, self.pairs[name], self.instances.get(name)) for name in names]
+        tables = [
+            _flip_table(name, self.pairs[name], self.instances.get(name), self.floors.get(name, (None, None)))
+            for name in names
+        ]
         table = pa.concat_tables(tables, promote_options="default")
         frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
         if quadrant is not None:
@@ -146,10 +151,11 @@ def _counts(row: TaskComparison) -> dict[str, int | None]:
     }
 
 
-def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None) -> pa.Table:
+def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None, floors: Floors) -> pa.Table:
     """All pairs of one task as an Arrow table with the columns of `ComparedRuns.flips`."""
     old, new = pairs.old, pairs.new
-    codes = quadrant_codes(pairs)
+    found = causes(pairs, judged(pairs, instances, old_floor=floors[0]), instances)
+    kinds = np.full(pairs.n, -1, np.int8) if found is None else found.codes
     columns: dict[str, Any] = {
         "task": pa.DictionaryArray.from_arrays(np.zeros(pairs.n, np.int32), [name]).cast(pa.string()),
         "instance_id": old["instance_id"],
@@ -157,7 +163,8 @@ def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None) -> pa.Table
     }
     if pairs.repeats > 1:
         columns["repeat"] = old["repeat"]
-    columns["quadrant"] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), QUADRANTS)
+    columns["quadrant"] = _words(quadrant_codes(pairs), QUADRANTS)
+    columns["kind"] = _words(kinds, FLIP_KINDS)
     columns |= {"old_answer": old["answer"], "new_answer": new["answer"]}
     columns |= {"old_correct": _correct(pairs.old_correct, pairs.n)}
     columns |= {"new_correct": _correct(pairs.new_correct, pairs.n)}
@@ -165,6 +172,11 @@ def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None) -> pa.Table
     for column in ("output", "gold_margin", "finish"):
         columns |= {f"old_{column}": old[column], f"new_{column}": new[column]}
     return pa.table(columns | _texts(old["instance_id"], instances))
+
+
+def _words(codes: Codes, words: Sequence[str]) -> pa.Array:
+    """Positions in `words` as those words; null where there is none."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words)
 
 
 def _correct(correct: np.ndarray[Any, np.dtype[np.bool_]] | None, n: int) -> pa.Array:

@@ -11,12 +11,13 @@ from regress.comparison.table import assemble
 from regress.errors import UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
-from regress.types import QUADRANTS, Estimate, Evidence
+from regress.types import FLIP_KINDS, QUADRANTS, Estimate, Evidence
 
 COLUMNS = [
     "instance_id",
     "index",
     "quadrant",
+    "kind",
     "old_answer",
     "new_answer",
     "old_correct",
@@ -70,6 +71,13 @@ def test_one_row_an_instance_with_both_sides(compared):
 def test_quadrants_are_a_category_in_the_order_of_the_nouns(compared):
     dtype = compared.flips("sums")["quadrant"].dtype
     assert list(dtype.categories) == list(QUADRANTS)
+
+
+def test_each_flip_has_its_kind_and_nothing_else_has_one(compared):
+    frame = compared.flips()
+    assert frame["kind"].isna().tolist() == [True, False, False, True, True, False, True, False]
+    assert set(frame["kind"].dropna()) == {"answer"}
+    assert list(frame["kind"].dtype.categories) == list(FLIP_KINDS)
 
 
 def test_a_score_that_did_not_change_lies_in_no_quadrant(compared):

@@ -6,7 +6,8 @@ Estimates by scale (definitions: `regress.metrics.flips`, `regress.metrics.conti
     bounded   old new delta nfr pfr nfr_tau pfr_tau m_g m_r churn
     unbounded old new delta nfr pfr m_g m_r churn
 
-and where the old model was rerun those of `regress.comparison.noise`. Each estimate's `n` is the number
+where the old model was rerun those of `regress.comparison.noise`, and in the row of a single task
+model_nfr and model_pfr of `regress.comparison.kinds`. Each estimate's `n` is the number
 of instances it rests on: those in its denominator. Intervals are two-sided at 95 %:
 
     rates           Wilson; with clusters (or repeats) Korn-Graubard

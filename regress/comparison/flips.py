@@ -11,13 +11,14 @@ import pyarrow as pa
 from regress.comparison.judged import of_instances
 from regress.metrics import continuous
 from regress.metrics import flips as discrete
-from regress.types import QUADRANTS, Flip, Pairs
+from regress.types import FLIP_KINDS, QUADRANTS, Flip, Pairs
 
+Codes = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 
-def quadrant_codes(pairs: Pairs) -> npt.NDArray[np.int8]:
+def quadrant_codes(pairs: Pairs) -> Codes:
     """Where each pair lies: [n] positions in `regress.types.QUADRANTS`.
 
     On score scales better is a positive and worse a negative flip, and an unchanged score lies
@@ -59,13 +60,20 @@ def worst_rows(pairs: Pairs, limit: int) -> Rows:
     return rows[np.argsort(deltas(pairs)[rows], kind="stable")][:limit]
 
 
-def flips(pairs: Pairs, instances: pa.Table | None = None, *, rows: Rows | None = None) -> Iterator[Flip]:
+def flips(
+    pairs: Pairs,
+    instances: pa.Table | None = None,
+    *,
+    rows: Rows | None = None,
+    kinds: Codes | None = None,
+) -> Iterator[Flip]:
     """Pairs as `Flip`s, texts included, in the order of `rows`; by default all that lie in a quadrant.
 
     Args:
         pairs: The aligned runs.
         instances: The task's instances, for prompts and targets; without it they stay null.
         rows: Positions of the pairs wanted.
+        kinds: [n] why each pair flipped (`regress.comparison.kinds`); without it that stays null.
     """
     codes, delta = quadrant_codes(pairs), deltas(pairs)
     rows = np.flatnonzero(codes >= 0) if rows is None else rows
@@ -78,6 +86,7 @@ def flips(pairs: Pairs, instances: pa.Table | None = None, *, rows: Rows | None 
             **key,
             **text,
             quadrant=QUADRANTS[codes[row]],
+            kind=None if kinds is None or kinds[row] < 0 else FLIP_KINDS[kinds[row]],
             delta=float(delta[row]),
             old_answer=before["answer"],
             new_answer=after["answer"],

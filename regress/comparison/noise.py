@@ -15,7 +15,7 @@ Reference: `regress.statistics.noise`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from regress.statistics import bootstrap
 from regress.statistics import noise as estimators
 from regress.types import FLOOR_KINDS, VARIATIONS, Estimate, NoiseFloor, Notice, Variation
 
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,7 +40,7 @@ def noise(columns: Judged, rng: np.random.Generator) -> dict[str, Estimate]:
     """
     made = _identity(columns)
     if columns.n and columns.old_floor and columns.old_floor.reruns and columns.scale != "unbounded":
-        made |= _floors(columns, columns.old_floor, rng) | _robust(columns, columns.old_floor)
+        made |= _floors(columns, columns.old_floor, rng) | _robust(columns)
     return made
 
 
@@ -70,19 +71,40 @@ def _mean(columns: Judged, values: Floats) -> Estimate:
     return Estimate(value=float(values.mean()), n=columns.items())
 
 
-def _robust(columns: Judged, floor: NoiseFloor) -> dict[str, Estimate]:
-    """Flips outside the noise of the margins; empty where the task has no margins."""
-    margins = [one.margin for one in floor.reruns.values()]
-    known = [margin for margin in margins if margin is not None]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tosses:
+    """Which rows lie so near a tie that noise alone may flip them."""
+
+    rows: Bools
+    """[n] whether the gold margin of either side lies inside the noise."""
+    epsilon: float
+    """How far margins move by themselves, in their unit."""
+    capped: bool
+    """Whether that is the largest such move, for want of enough of them for a quantile."""
+
+
+def tosses(columns: Judged) -> Tosses | None:
+    """Coin tosses by the old model's reruns; null where no floor is stored or the task has no margins."""
+    reruns = columns.old_floor.reruns.values() if columns.old_floor else ()
+    known = [one.margin for one in reruns if one.margin is not None]
     if columns.old_margin is None or columns.new_margin is None or not known:
-        return {}
+        return None
     # every kind starts with the run itself, which is to be counted once
     epsilon, capped = estimators.margin_noise(np.concatenate([known[0], *(more[1:] for more in known[1:])]))
     if np.isnan(epsilon):
+        return None
+    inside = estimators.coin_toss(columns.old_margin, columns.new_margin, epsilon)
+    return Tosses(rows=inside, epsilon=epsilon, capped=capped)
+
+
+def _robust(columns: Judged) -> dict[str, Estimate]:
+    """Flips outside the noise of the margins; empty where that is not known."""
+    found = tosses(columns)
+    if found is None:
         return {}
-    toss = estimators.coin_toss(columns.old_margin, columns.new_margin, epsilon)
+    toss = found.rows
     lost, gained = columns.lost(), columns.gained()
-    said = Notice(code="epsilon", data={"epsilon": epsilon, "capped": capped})
+    said = Notice(code="epsilon", data={"epsilon": found.epsilon, "capped": found.capped})
     robust = rate(columns, estimators.robust_flip_rate(lost, toss), lost & ~toss)
     tossed = (lost | gained) & toss
     return {

@@ -13,7 +13,9 @@ from regress.comparison.estimates import estimates
 from regress.comparison.evidence import about, evidence
 from regress.comparison.flips import flips, worst_rows
 from regress.comparison.judged import Judged, judged
+from regress.comparison.kinds import Causes, causes, model_rates
 from regress.comparison.notices import from_counts, from_pairs
+from regress.comparison.readings import readings
 from regress.comparison.sides import sides
 from regress.identity import run_fingerprint
 from regress.types import Notice, Pairs, SideCounts, TaskComparison, TaskSpec
@@ -55,13 +57,28 @@ def summarise(
     old_side, new_side = sides(pairs)
     columns = judged(pairs, instances) if columns is None else columns
     notices = from_pairs(pairs, old_side, new_side)
+    made = row(pairs.old_spec.task, columns, old_side, new_side, notices, seed=seed)
+    found = causes(pairs, columns, instances)
+    codes = None if found is None else found.codes
     return replace(
-        row(pairs.old_spec.task, columns, old_side, new_side, notices, seed=seed),
-        worst=tuple(flips(pairs, instances, rows=worst_rows(pairs, worst))),
+        made if found is None else _explained(made, columns, found),
+        readings=readings(pairs, columns, made.estimates),
+        worst=tuple(flips(pairs, instances, rows=worst_rows(pairs, worst), kinds=codes)),
         old_path=old_path,
         new_path=new_path,
         old_fingerprint=run_fingerprint(pairs.old_spec),
         new_fingerprint=run_fingerprint(pairs.new_spec),
+    )
+
+
+def _explained(made: TaskComparison, columns: Judged, found: Causes) -> TaskComparison:
+    """A row with why its answers flipped, counted and as rates."""
+    read = columns.readable
+    return replace(
+        made,
+        estimates={**made.estimates, **model_rates(columns, found.own)},
+        readable={**made.readable, **model_rates(columns.rows(read), found.own[read])},
+        kinds=found.counts,
     )
 
 

@@ -35,7 +35,7 @@ def accuracy(correct: npt.ArrayLike) -> float:
     >>> accuracy([True, True, False, True])
     0.75
     """
-    (correct_,) = _vectors(correct)
+    (correct_,) = vectors(correct)
     return _ratio(correct_.sum(), correct_.size)
 
 
@@ -47,7 +47,7 @@ def delta(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> float:
     >>> delta([1, 1, 0, 0], [1, 1, 1, 0])
     0.25
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return _ratio(int(new.sum()) - int(old.sum()), old.size)
 
 
@@ -62,7 +62,7 @@ def quadrants(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike, same_answe
     >>> quadrants([1, 0, 1, 0, 0], [1, 1, 0, 0, 0], [1, 0, 0, 1, 0]).tolist()
     [0, 1, 2, 3, 4]
     """
-    old, new, same = _vectors(old_correct, new_correct, same_answer)
+    old, new, same = vectors(old_correct, new_correct, same_answer)
     codes = np.where(same, np.int8(3), np.int8(4))
     codes[old & new] = 0
     codes[~old & new] = 1
@@ -94,7 +94,7 @@ def negative(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> Bools:
     >>> negative([1, 1, 0], [1, 0, 0]).tolist()
     [False, True, False]
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return old & ~new
 
 
@@ -104,7 +104,7 @@ def positive(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> Bools:
     >>> positive([1, 0, 0], [1, 1, 0]).tolist()
     [False, True, False]
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return ~old & new
 
 
@@ -143,7 +143,7 @@ def nfr_mc(new_correct: npt.ArrayLike, same_answer: npt.ArrayLike) -> float:
     >>> nfr_mc([0, 0, 1, 0], [0, 1, 0, 0])
     0.5
     """
-    new, same = _vectors(new_correct, same_answer)
+    new, same = vectors(new_correct, same_answer)
     return _ratio((~new & ~same).sum(), new.size)
 
 
@@ -155,7 +155,7 @@ def churn(same_answer: npt.ArrayLike) -> float:
     >>> churn([True, False, True, True])
     0.25
     """
-    (same,) = _vectors(same_answer)
+    (same,) = vectors(same_answer)
     return _ratio((~same).sum(), same.size)
 
 
@@ -169,7 +169,7 @@ def btc(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> float:
     >>> btc([1, 1, 1, 1, 0], [1, 1, 1, 0, 0])
     0.75
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return _ratio((old & new).sum(), old.sum())
 
 
@@ -184,7 +184,7 @@ def bec(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> float:
     >>> bec([1, 0, 0, 0, 1], [0, 0, 0, 0, 1])
     0.75
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return _ratio((~old & ~new).sum(), (~new).sum())
 
 
@@ -198,7 +198,7 @@ def nfi(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> float:
     >>> nfi([1, 0, 0, 0, 1], [0, 0, 0, 0, 1])
     0.25
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     return _ratio((old & ~new).sum(), (~new).sum())
 
 
@@ -213,17 +213,25 @@ def relative_nfr(old_correct: npt.ArrayLike, new_correct: npt.ArrayLike) -> floa
     >>> relative_nfr([1, 1, 0, 0], [1, 0, 1, 0])
     1.0
     """
-    old, new = _vectors(old_correct, new_correct)
+    old, new = vectors(old_correct, new_correct)
     # counts instead of rates, so that the one division rounds once: b n / (n1. n.0)
     return _ratio(float((old & ~new).sum()) * old.size, float(old.sum()) * float((~new).sum()))
 
 
-def _vectors(*values: npt.ArrayLike) -> tuple[Bools, ...]:
-    vectors = tuple(np.asarray(value, dtype=np.bool_) for value in values)
-    if any(vector.ndim != 1 or vector.size != vectors[0].size for vector in vectors):
-        shapes = ", ".join(str(vector.shape) for vector in vectors)
+def vectors(*values: npt.ArrayLike) -> tuple[Bools, ...]:
+    """`values` as [n] booleans each.
+
+    Raises:
+        ValueError: If they are not vectors of one length.
+
+    >>> [one.tolist() for one in vectors([1, 0], [False, True])]
+    [[True, False], [False, True]]
+    """
+    made = tuple(np.asarray(value, dtype=np.bool_) for value in values)
+    if any(vector.ndim != 1 or vector.size != made[0].size for vector in made):
+        shapes = ", ".join(str(vector.shape) for vector in made)
         raise ValueError(f"expected vectors of one length, got shapes {shapes}")
-    return vectors
+    return made
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -85,6 +85,8 @@ def test_binary_toy_oracle(toy):
             "nfi": 0.375,
             "relative_nfr": 0.5,
             "churn": 0.3,
+            "model_nfr": 0.15,
+            "model_pfr": 0.0,
         },
         abs=1e-15,
     )
@@ -108,6 +110,8 @@ def test_bounded_toy_oracle(smooth):
             "m_g": 0.3,
             "m_r": 0.2,
             "churn": 0.6,
+            "model_nfr": 0.2,
+            "model_pfr": 0.4,
         },
         abs=1e-12,
     )

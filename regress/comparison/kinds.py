@@ -1,0 +1,203 @@
+"""Why each pair of answers flipped, by the rules of `regress.metrics.kinds`, from what is stored.
+
+Estimates, in the row of a single task, over all n instances; descriptive only, no gate rule uses them:
+
+    model_nfr, model_pfr   flips that are the model's own; never above nfr, pfr
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from regress.comparison.intervals import rate
+from regress.comparison.judged import Judged, of_instances
+from regress.comparison.noise import tosses
+from regress.comparison.readings import other_extractors, values
+from regress.metrics import kinds as rules
+from regress.metrics.continuous import TIE
+from regress.scoring.score import score
+from regress.types import Estimate, KindCounts, Pairs, RunSpec, TaskSpec
+
+Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int8]
+Floats = npt.NDArray[np.float64]
+
+_LABEL = re.compile(r"[#*]*[ \t]*[^\W\d_]+(?: [^\W\d_]+){0,2}:(?=\s|$)")
+"""What a block of a prompt begins with: `Question:`, `### Dialogue:`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Causes:
+    """Why each pair flipped, row by row."""
+
+    codes: Codes
+    """[n] positions in `regress.types.FLIP_KINDS`, -1 where nothing flipped."""
+    lost: Bools
+    """[n] which flips are negative."""
+    recoverable: Bools
+    """[n] whether another extractor of the task finds the wrong side right (on score scales: better)."""
+
+    @property
+    def own(self) -> Bools:
+        """[n] which flips are the model's own."""
+        return rules.model_flips(self.codes, self.recoverable)
+
+    @property
+    def counts(self) -> KindCounts:
+        """How many flips there are of each kind."""
+        return rules.counts(self.codes, self.lost, self.recoverable)
+
+
+def causes(pairs: Pairs, columns: Judged, instances: pa.Table | None = None) -> Causes | None:
+    """Why each pair flipped; null where there are no single answers but likelihoods alone.
+
+    Args:
+        pairs: The aligned runs.
+        columns: Their judged columns, with the old model's reruns where some are stored.
+        instances: The task's instances (`regress.schema.INSTANCE`), for prompts and targets.
+    """
+    if pairs.old_spec.task.kind == "likelihood":
+        return None
+    lost, gained = columns.lost(), columns.gained()
+    new = _Side(pairs.new_spec, pairs.new, pairs.new_readable, lost, columns.new_score)
+    old = _Side(pairs.old_spec, pairs.old, pairs.old_readable, gained, columns.old_score)
+
+    def wrong(before: Bools, after: Bools) -> Bools:
+        return rules.wrong_side(lost, gained, before, after)
+
+    recoverable = wrong(_better_elsewhere(old), _better_elsewhere(new))
+    tossed = tosses(columns)
+    codes = rules.kinds(
+        lost | gained,
+        runaway=wrong(_runaway(old, instances), _runaway(new, instances)),
+        truncated=wrong(_truncated(old), _truncated(new)),
+        unreadable=wrong(~old.readable, ~new.readable),
+        format=recoverable,
+        toss=np.zeros_like(lost) if tossed is None else tossed.rows,
+    )
+    return Causes(codes=codes, lost=lost, recoverable=recoverable)
+
+
+def model_rates(columns: Judged, own: Bools) -> dict[str, Estimate]:
+    """NFR and PFR of flips that are the model's own, over all instances.
+
+    Args:
+        columns: The judged columns.
+        own: [n] which flips are the model's own.
+    """
+    lost, gained = columns.lost(), columns.gained()
+    return {
+        "model_nfr": rate(columns, rules.model_flip_rate(lost, own), lost & own),
+        "model_pfr": rate(columns, rules.model_flip_rate(gained, own), gained & own),
+    }
+
+
+# ── the rules ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One side, and on which rows it is the wrong one of a flip."""
+
+    spec: RunSpec
+    answers: pa.Table
+    readable: Bools
+    wrong: Bools
+    score: Floats
+
+    @property
+    def value(self) -> Floats:
+        """[n] what the wrong answers earned: 0 where they are simply wrong."""
+        return np.zeros_like(self.score) if self.spec.task.scale == "binary" else self.score
+
+
+def _truncated(side: _Side) -> Bools:
+    cut = pc.fill_null(pc.equal(side.answers["finish"], "length"), False)
+    return np.asarray(cut.to_numpy(), dtype=np.bool_)
+
+
+def _better_elsewhere(side: _Side) -> Bools:
+    """Where another extractor gives the answer more than the headline's does."""
+    task, better = side.spec.task, np.zeros(side.answers.num_rows, dtype=np.bool_)
+    sign = 1.0 if task.higher_is_better else -1.0
+    for key in other_extractors(task, side.answers):
+        better |= sign * values(side.answers, key) > side.value + TIE
+    return better
+
+
+def _runaway(side: _Side, instances: pa.Table | None) -> Bools:
+    found = np.zeros(side.answers.num_rows, dtype=np.bool_)
+    task = side.spec.task
+    if task.kind != "generation" or not side.spec.text:  # a hash goes on into nothing
+        return found
+    rows = np.flatnonzero(side.wrong)
+    answers = side.answers.select(["instance_id", "output"]).take(pa.array(rows))
+    asked = of_instances(answers["instance_id"], instances, ["prompt", "target"]).to_pylist()
+    until = task.generation.get("until") or ()
+    stops = [until] if isinstance(until, str) else list(until)
+    for row, output, item in zip(rows, answers["output"].to_pylist(), asked, strict=True):
+        before = before_new_prompt(output or "", stops, item["prompt"] or "")
+        if before is not None:
+            found[row] = _would_gain(task, output, before, item["target"], float(side.value[row]))
+    return found
+
+
+def before_new_prompt(output: str, stops: Sequence[str], prompt: str = "") -> str | None:
+    """The part of an output before it goes on into a new prompt; null where it does not.
+
+    It does at the first stop string, or at the first line that begins with the label of the prompt's
+    last block. An output that begins so has no answer before it, so it goes on into nothing.
+
+    Args:
+        output: What the model wrote.
+        stops: Strings at which it should have ended.
+        prompt: What it was asked.
+
+    >>> before_new_prompt(" 4\\n\\nQuestion: How many?", stops=[], prompt="Question: 2 + 2?\\nAnswer:")
+    ' 4\\n\\n'
+    >>> before_new_prompt(" A question: 4", ["Question:"]) is None
+    True
+    """
+    places = [output.find(stop) for stop in stops if stop]
+    if label := _LABEL.match(prompt.rstrip().rpartition("\n\n")[2]):
+        begun = re.search(rf"^[ \t]*{re.escape(label[0])}", output, re.MULTILINE)
+        places.append(begun.start() if begun else -1)
+    before = output[: min((place for place in places if place >= 0), default=0)]
+    return before if before.strip() else None
+
+
+def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, value: float) -> bool:
+    """Whether the answer earns more without what follows it; true where it cannot be judged again."""
+    whole = _judged_again(task, output, target)
+    # what does not come out as it did before cannot be compared with it
+    if whole is None or abs(whole - value) > TIE:
+        return True
+    part = _judged_again(task, before, target)
+    return part is None or part > value + TIE
+
+
+def _judged_again(task: TaskSpec, output: str, target: str | None) -> float | None:
+    if task.scorer.get("kind") != "text" or target is None:
+        return None
+    try:
+        return score(task.scorer, task.metric, outputs=[output], targets=_references(target)).score
+    except (ValueError, TypeError, KeyError, re.error):  # a scorer that somebody else wrote
+        return None
+
+
+def _references(target: str) -> list[str]:
+    """Reference answers out of `Instance.target`, which holds several as a JSON list."""
+    try:
+        several = json.loads(target)
+    except ValueError:
+        return [target]
+    listed = isinstance(several, list) and len(several) > 1 and all(isinstance(one, str) for one in several)
+    return several if listed else [target]
