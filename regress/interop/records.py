@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from regress.types import EngineSpec, Finish, Kind, ModelSpec, Scale, Status
+from regress.types import EngineSpec, Finish, Kind, ModelSpec, Prediction, RunSpec, Scale, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Heading:
     """What a source tells about a run as a whole; one model, one task."""
 
     format: str
-    """`table`, `lm-eval`, `every_eval_ever` or `inspect_ai`."""
+    """`table`, `lm-eval`, `every_eval_ever`, `inspect_ai`, or `regress` of our own exports."""
     files: tuple[Path, ...]
     """The files that its rows come from: their bytes, and nothing else, make the run's key."""
     task: str
@@ -60,6 +60,9 @@ class Heading:
     """Dotted names of settings and columns that the source does not tell, for example `model.dtype`."""
     remarks: tuple[str, ...] = ()
     """What the user should see: what was guessed, what was left out. Whole sentences."""
+    spec: RunSpec | None = None
+    """The run's own spec, where the source bears it (our Parquet exports): the draft takes it as it is if
+    the rows are those that it counts (`n`, `ids`), and the fields above say the same in short."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +120,8 @@ class Record:
     """Why the generation ended."""
     error: str | None = None
     """Why there is no answer."""
+    verbatim: Prediction | None = None
+    """The row as regress itself once stored it, which is then taken as it is; null for everything else."""
 
 
 class Source(Protocol):
