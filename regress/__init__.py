@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regress.workflows.gate import gate as gate
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
+    from regress.workflows.slices import slices as slices
 
 _HOMES = {
     "ComparedRuns": "regress.frames",
@@ -40,10 +41,11 @@ _HOMES = {
     "gate": "regress.workflows.gate",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
+    "slices": "regress.workflows.slices",
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
-    *("compare", "evaluate", "gate", "noise", "plan"),
+    *("compare", "evaluate", "gate", "noise", "plan", "slices"),
 ]
 
 

@@ -241,6 +241,18 @@ def add_compared(parser: argparse.ArgumentParser) -> Any:
     return output
 
 
+def add_allow(parser: Any) -> None:
+    """Refusals to override; not for the gate, whose policy says which."""
+    parser.add_argument(
+        "--allow",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        type=one_of("prompts", "task", "scorer"),
+        help="prompts, task, scorer: compare although these differ: a comparison of settings, not of models",
+    )
+
+
 def compared(options: argparse.Namespace) -> dict[str, Any]:
     """What comparing takes, as given: settings, those of either side, where runs lie, and the seed."""
     return {

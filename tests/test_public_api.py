@@ -17,7 +17,7 @@ from regress.types import QUADRANTS
 
 ROOT = Path(regress.__file__).parents[1]
 SETTINGS = {"engine": "scripted", "data": "data", "tasks": "piqa,gsm8k"}
-VERBS = ("evaluate", "compare", "gate", "report", "noise", "plan", "rescore")
+VERBS = ("evaluate", "compare", "gate", "report", "noise", "plan", "rescore", "slices")
 
 
 def modules_after(code: str) -> set[str]:

@@ -8,12 +8,7 @@ from typing import Any
 
 from regress import console
 from regress.errors import UsageError
-from regress.options import (
-    add_compared,
-    compared,
-    one_of,
-    whole,
-)
+from regress.options import add_allow, add_compared, compared, whole
 
 
 def add(commands: Any) -> None:
@@ -31,14 +26,7 @@ def add(commands: Any) -> None:
         "new", metavar="NEW", help="the new model, or the path of a stored run or model folder"
     )
     output = add_compared(parser)
-    output.add_argument(
-        "--allow",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        type=one_of("prompts", "task", "scorer"),
-        help="prompts, task, scorer: compare although these differ: a comparison of settings, not of models",
-    )
+    add_allow(output)
     output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")
     output.add_argument(
         "--worst", metavar="N", type=whole, default=3, help="worst flips shown a task (default: 3)"
