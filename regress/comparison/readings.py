@@ -66,8 +66,8 @@ def _reading(key: str, columns: Judged, old: Floats, new: Floats) -> Reading:
 
 def _gap(columns: Judged, read: Judged) -> Estimate:
     apart = read.change - columns.change
-    gap = mean(columns, float(apart.mean()), apart)
-    if 0 < np.count_nonzero(apart) < FEW_DISCORDANT:
-        few = Notice(code="few-rereadings", data={"minimum": FEW_DISCORDANT})
-        return Estimate(value=gap.value, n=gap.n, warnings=(few,))
-    return gap
+    gap, differing = mean(columns, float(apart.mean()), apart), int(np.count_nonzero(apart))
+    if not 0 < differing < FEW_DISCORDANT:
+        return gap
+    few = {"nonzero": differing, "minimum": FEW_DISCORDANT, "unit": "instances"}
+    return Estimate(value=gap.value, n=gap.n, warnings=(Notice(code="few-differences", data=few),))

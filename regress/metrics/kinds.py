@@ -99,12 +99,11 @@ def model_flips(codes: npt.ArrayLike, recoverable: npt.ArrayLike) -> Bools:
     >>> model_flips([unreadable, unreadable, answer, format, -1], [True, False, True, True, False]).tolist()
     [False, True, True, False, False]
     """
-    found, (mended,) = np.asarray(codes, dtype=np.int8), vectors(recoverable)
-    if found.shape != mended.shape:
-        raise ValueError(f"expected vectors of one length, got shapes {found.shape}, {mended.shape}")
+    found = np.asarray(codes, dtype=np.int8)
+    flipped, mended = vectors(found >= 0, recoverable)
     excused = np.isin(found, [FLIP_KINDS.index(kind) for kind in NOT_THE_MODELS])
     excused |= (found == _UNREADABLE) & mended
-    return np.asarray((found >= 0) & ~excused, dtype=np.bool_)
+    return np.asarray(flipped & ~excused, dtype=np.bool_)
 
 
 def model_flip_rate(flips: npt.ArrayLike, own: npt.ArrayLike) -> float:
@@ -136,8 +135,9 @@ def counts(codes: npt.ArrayLike, lost: npt.ArrayLike, recoverable: npt.ArrayLike
     >>> found.negative, found.positive, found.recoverable, found.not_the_models
     ({'unreadable': 1}, {'answer': 1}, 1, 1)
     """
-    found, (fell, mended) = np.asarray(codes, dtype=np.int8), vectors(lost, recoverable)
-    negative, flipped = fell & (found >= 0), found >= 0
+    found = np.asarray(codes, dtype=np.int8)
+    flipped, fell, mended = vectors(found >= 0, lost, recoverable)
+    negative = flipped & fell
     return KindCounts(
         negative=_tally(found[negative]),
         positive=_tally(found[flipped & ~fell]),
