@@ -67,8 +67,10 @@ def causes(pairs: Pairs, columns: Judged, instances: pa.Table | None = None) -> 
     if pairs.old_spec.task.kind == "likelihood":
         return None
     lost, gained = columns.lost(), columns.gained()
-    new = _Side(pairs.new_spec, pairs.new, pairs.new_readable, lost, columns.new_score)
-    old = _Side(pairs.old_spec, pairs.old, pairs.old_readable, gained, columns.old_score)
+    binary = columns.scale == "binary"
+    nothing = np.zeros(columns.n)
+    old = _Side(pairs.old_spec, pairs.old, gained, nothing if binary else columns.old_score)
+    new = _Side(pairs.new_spec, pairs.new, lost, nothing if binary else columns.new_score)
 
     def wrong(before: Bools, after: Bools) -> Bools:
         return rules.wrong_side(lost, gained, before, after)
@@ -79,7 +81,7 @@ def causes(pairs: Pairs, columns: Judged, instances: pa.Table | None = None) -> 
         lost | gained,
         runaway=wrong(_runaway(old, instances), _runaway(new, instances)),
         truncated=wrong(_truncated(old), _truncated(new)),
-        unreadable=wrong(~old.readable, ~new.readable),
+        unreadable=wrong(~pairs.old_readable, ~pairs.new_readable),
         format=recoverable,
         toss=np.zeros_like(lost) if tossed is None else tossed.rows,
     )
@@ -109,14 +111,10 @@ class _Side:
 
     spec: RunSpec
     answers: pa.Table
-    readable: Bools
     wrong: Bools
-    score: Floats
-
-    @property
-    def value(self) -> Floats:
-        """[n] what the wrong answers earned: 0 where they are simply wrong."""
-        return np.zeros_like(self.score) if self.spec.task.scale == "binary" else self.score
+    """[n] where it is."""
+    earned: Floats
+    """[n] the score of an answer where it is: 0 where answers are right or wrong."""
 
 
 def _truncated(side: _Side) -> Bools:
@@ -129,7 +127,7 @@ def _better_elsewhere(side: _Side) -> Bools:
     task, better = side.spec.task, np.zeros(side.answers.num_rows, dtype=np.bool_)
     sign = 1.0 if task.higher_is_better else -1.0
     for key in other_extractors(task, side.answers):
-        better |= sign * values(side.answers, key) > side.value + TIE
+        better |= sign * values(side.answers, key) > side.earned + TIE
     return better
 
 
@@ -146,7 +144,7 @@ def _runaway(side: _Side, instances: pa.Table | None) -> Bools:
     for row, output, item in zip(rows, answers["output"].to_pylist(), asked, strict=True):
         before = before_new_prompt(output or "", stops, item["prompt"] or "")
         if before is not None:
-            found[row] = _would_gain(task, output, before, item["target"], float(side.value[row]))
+            found[row] = _would_gain(task, output, before, item["target"], float(side.earned[row]))
     return found
 
 
@@ -174,14 +172,14 @@ def before_new_prompt(output: str, stops: Sequence[str], prompt: str = "") -> st
     return before if before.strip() else None
 
 
-def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, value: float) -> bool:
+def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, earned: float) -> bool:
     """Whether the answer earns more without what follows it; true where it cannot be judged again."""
     whole = _judged_again(task, output, target)
     # what does not come out as it did before cannot be compared with it
-    if whole is None or abs(whole - value) > TIE:
+    if whole is None or abs(whole - earned) > TIE:
         return True
     part = _judged_again(task, before, target)
-    return part is None or part > value + TIE
+    return part is None or part > earned + TIE
 
 
 def _judged_again(task: TaskSpec, output: str, target: str | None) -> float | None:
@@ -197,7 +195,7 @@ def _references(target: str) -> list[str]:
     """Reference answers out of `Instance.target`, which holds several as a JSON list."""
     try:
         several = json.loads(target)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [target]
     listed = isinstance(several, list) and len(several) > 1 and all(isinstance(one, str) for one in several)
     return several if listed else [target]

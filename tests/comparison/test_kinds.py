@@ -86,11 +86,22 @@ def side(make_run, make_prediction):
 def why(side, sums, make_instances):
     """The kind of a flip between two outputs; null where nothing flipped."""
 
-    def found(old, new, *, target="#### 42", prompt=PROMPT, known=True, task=None, new_row=None, **changes):
+    def found(
+        old,
+        new,
+        *,
+        target="#### 42",
+        stored=None,
+        prompt=PROMPT,
+        known=True,
+        task=None,
+        new_row=None,
+        **changes,
+    ):
         task = task or sums()
         first = side([old], task, target=target, **changes)
         second = side([new], task, model="demo-v2", target=target, **(new_row or changes))
-        stored = target if isinstance(target, str) else json.dumps(target)
+        stored = stored or (target if isinstance(target, str) else json.dumps(target))
         instances = make_instances(first, target=stored, prompt=prompt) if known else None
         pairs = pair(first, second)
         (code,) = causes(pairs, judged(pairs, instances), instances).codes
@@ -132,6 +143,11 @@ def test_an_extractor_that_stops_at_the_first_answer_is_not_misled(why):
 )
 def test_where_it_cannot_be_judged_again_that_it_goes_on_decides(why, sums, task_changes):
     assert why(RIGHT, WRONG + ON, task=sums(FLEXIBLE, **task_changes)) == "runaway"
+
+
+@pytest.mark.parametrize("target", ["[" * 100_000, '["42"', "null", '[["#### 42"], 1]'])
+def test_a_reference_that_only_looks_like_a_list_is_a_text(why, target):
+    assert why(RIGHT, WRONG + ON, target="#### 42", stored=target) == "answer"
 
 
 def test_without_the_reference_it_cannot_be_judged_again(why):
