@@ -97,6 +97,12 @@ def test_two_stored_runs_are_compared_and_reported(light, runs):
     assert report["tasks"][0]["counts"]["negative_flips"] == 2
 
 
+def test_two_stored_runs_are_cut_into_parts(light, runs):
+    outcome = light("slices", *runs, "--min-n", "3")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "right choice 1" in outcome.stdout
+
+
 def test_two_folders_of_runs_are_compared(light, runs):
     outcome = light("compare", "runs/old.jsonl", "runs/new.jsonl", "--json", "--tasks", "piqa")
     assert outcome.returncode == 0, outcome.stderr
