@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
     from regress.workflows.gate import gate as gate
+    from regress.workflows.exchange import import_runs as import_runs
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
+    from regress.workflows.rescore import rescore as rescore
     from regress.workflows.slices import slices as slices
 
 _HOMES = {
@@ -39,13 +41,15 @@ _HOMES = {
     "compare": "regress.workflows.compare",
     "evaluate": "regress.workflows.evaluate",
     "gate": "regress.workflows.gate",
+    "import_runs": "regress.workflows.exchange",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
+    "rescore": "regress.workflows.rescore",
     "slices": "regress.workflows.slices",
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
-    *("compare", "evaluate", "gate", "noise", "plan", "slices"),
+    *("compare", "evaluate", "gate", "import_runs", "noise", "plan", "rescore", "slices"),
 ]
 
 

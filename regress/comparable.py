@@ -16,8 +16,9 @@ Which items are there is for `regress.pairing` to see, as it aligns them; all el
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ import pyarrow.compute as pc
 
 from regress.differences import against, flat, short
 from regress.errors import NotComparable, UnknownName
-from regress.identity import plain
+from regress.identity import normalise, plain
 from regress.types import Difference, Run, TaskSpec
 
 ALLOWABLE = ("prompts", "task", "scorer")
@@ -184,10 +185,18 @@ def _settle(refusals: list[_Refusal], allow: Collection[str]) -> tuple[Differenc
         raise NotComparable(
             standing[0].what + ".",
             field=standing[0].field,
-            do=f"Re-run one of them, or compare settings instead of models with {flags} "
+            do=f"{_instead(standing)}, or compare settings instead of models with {flags} "
             f"(a gate: with allow = [{listed_names}] in its policy).",
         )
     return tuple(difference for refusal in refusals for difference in refusal.differences)
+
+
+def _instead(standing: list[_Refusal]) -> str:
+    """What makes two runs comparable that `standing` keeps apart."""
+    judged = {"task.definition", "task.version", "task.metric", "task.scorer", "task.higher_is_better"}
+    if {refusal.field for refusal in standing} <= judged:
+        return "Judge the stored outputs of both again, without the models (`regress rescore OLD NEW`)"
+    return "Re-run one of them"
 
 
 def _task_refusals(
@@ -195,7 +204,8 @@ def _task_refusals(
 ) -> Iterator[_Refusal]:
     for name, allow, what in fields:
         before, after = plain(getattr(old, name)), plain(getattr(new, name))
-        if before != after:
+        unknown = "" in (before, after) or (name == "definition" and not asked_here(old, new))
+        if before != after and not unknown:
             contrast = against(flat(name, before), flat(name, after))
             yield _Refusal(
                 field=f"task.{name}",
@@ -205,8 +215,19 @@ def _task_refusals(
             )
 
 
+def asked_here(*tasks: TaskSpec) -> bool:
+    """Whether regress asked all of these, so that their hashes are over the same things."""
+    return all(task.data for task in tasks)
+
+
+def _on_one_footing(old: TaskSpec, new: TaskSpec) -> bool:
+    """Whether hashes of the two can be compared: over full data sets, or over what was imported."""
+    return bool(old.data) == bool(new.data)
+
+
 def _require_targets_and_scale(old: TaskSpec, new: TaskSpec) -> None:
-    if old.targets != new.targets:
+    known = old.targets and new.targets and _on_one_footing(old, new)
+    if known and old.targets != new.targets:
         raise NotComparable(
             f"old and new were judged against different targets of {old.name} "
             f"({short(old.targets)} against {short(new.targets)}).",
@@ -224,7 +245,16 @@ def _require_targets_and_scale(old: TaskSpec, new: TaskSpec) -> None:
 def _prompt_refusals(
     old: TaskSpec, new: TaskSpec, old_table: pa.Table, new_table: pa.Table
 ) -> Iterator[_Refusal]:
-    rows = np.flatnonzero(pc.not_equal(old_table["prompt_hash"], new_table["prompt_hash"]).to_numpy())
+    known = pc.and_(pc.not_equal(old_table["prompt_hash"], ""), pc.not_equal(new_table["prompt_hash"], ""))
+    differ = pc.not_equal(old_table["prompt_hash"], new_table["prompt_hash"])
+    rows = np.flatnonzero(pc.and_(known, differ).to_numpy())
+    other_items = old.items != new.items and _on_one_footing(old, new)
+    if other_items and not asked_here(old, new) and not pc.any(known).as_py():
+        raise NotComparable(
+            f"old and new answer different items of {old.name} under the same ids",
+            field="items",
+            do="Compare answers to the same items; other items cannot be waived.",
+        )
     if not rows.size:
         return
     where = (
@@ -232,7 +262,7 @@ def _prompt_refusals(
         f"(first: {listed(old_table, rows[:1])})"
     )
     shots = [name for name in ("num_fewshot", "fewshot") if getattr(old, name) != getattr(new, name)]
-    if old.items != new.items and not shots:
+    if other_items and not shots:
         # with the data set's own ids, equal ids may stand for other questions
         raise NotComparable(
             f"{where}: the source items differ, not only the prompts",
@@ -249,6 +279,42 @@ def _prompt_refusals(
             for name in shots or ["prompts"]
         ),
     )
+
+
+def require_same_targets(task: str, old: pa.Table, new: pa.Table) -> None:
+    """Refuse instances that bear the same id and another reference answer, where both tell it.
+
+    For runs whose hashes are not over the same things: one asked here, the other imported.
+
+    Args:
+        task: Its name, for the message.
+        old: The old run's instances (`regress.schema.INSTANCE`).
+        new: The new run's.
+
+    Raises:
+        NotComparable: If any target differs by more than white space.
+    """
+    place = pc.index_in(old["instance_id"], value_set=new["instance_id"])
+    columns = ["instance_id", "golds", "target"]
+    before = old.select(columns).filter(pc.is_valid(place)).to_pylist()
+    after = new.select(columns).take(place.drop_null()).to_pylist()
+    other = [one["instance_id"] for one, two in zip(before, after, strict=True) if _another_target(one, two)]
+    if other:
+        more = ", …" if len(other) > _LISTED else ""
+        raise NotComparable(
+            f"old and new were judged against different targets on {len(other)} of {len(before)} instances "
+            f"of {task} (first: {', '.join(other[:_LISTED])}{more}).",
+            field="targets",
+            do="Score both against the same reference answers; other targets cannot be waived.",
+        )
+
+
+def _another_target(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    if old["golds"] and new["golds"]:
+        return bool(old["golds"] != new["golds"])
+    if old["target"] is None or new["target"] is None:
+        return False
+    return normalise(old["target"]) != normalise(new["target"])
 
 
 def listed(table: pa.Table, rows: npt.NDArray[np.intp]) -> str:

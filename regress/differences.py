@@ -19,12 +19,28 @@ def differences(old: Run, new: Run) -> Iterator[Difference]:
     """Settings that differ without changing the question: to be said beside the result.
 
     Which weights they are is left out, as that is what is being compared; so is what refusals are
-    decided by (`regress.comparable`).
+    decided by (`regress.comparable`), and what is unknown of either side.
     """
     before, after = _settings(old), _settings(new)
+    unknown = _unknown(old) | _unknown(new)
     for name in dict.fromkeys([*before, *after]):
-        if before.get(name) != after.get(name):
+        if before.get(name) != after.get(name) and not _is_among(name, unknown):
             yield Difference(field=name, old=before.get(name), new=after.get(name))
+
+
+def _unknown(run: Run) -> set[str]:
+    """Names of settings, or of whole groups of them, that nobody knows of a run."""
+    origin, task = run.spec.origin, run.spec.task
+    if origin is None:
+        return set()
+    imported = set() if task.data else {"task.data", "task.items", "task.fewshot"}
+    empty = {name for name in ("generation", "num_fewshot") if getattr(task, name) in (None, {})}
+    return {*origin.unknown, *imported, "recorded", "chunk_size", *(f"task.{name}" for name in empty)}
+
+
+def _is_among(name: str, groups: set[str]) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:length]) in groups for length in range(1, len(parts) + 1))
 
 
 def _settings(run: Run) -> dict[str, Any]:

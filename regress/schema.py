@@ -7,7 +7,7 @@ that is renamed, retyped or reinterpreted needs one.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -62,18 +62,25 @@ def prediction_table(predictions: Sequence[Prediction]) -> pa.Table:
 
     Lone surrogates, which Arrow strings cannot hold, are written as their escape, `\\udc80`.
     """
-    return _table(predictions, PREDICTION, {})
+    return table_of(predictions, PREDICTION)
 
 
 def instance_table(instances: Sequence[Instance]) -> pa.Table:
     """Instances as an Arrow table of schema `INSTANCE`, in the order given."""
-    return _table(instances, INSTANCE, {"instance_id": "id"})
+    return table_of(instances, INSTANCE, {"instance_id": "id"})
 
 
-def _table(rows: Sequence[Any], schema: pa.Schema, renamed: dict[str, str]) -> pa.Table:
+def table_of(rows: Sequence[Any], schema: pa.Schema, renamed: Mapping[str, str] | None = None) -> pa.Table:
+    """Objects as an Arrow table, a column an attribute.
+
+    Args:
+        rows: The objects.
+        schema: The columns wanted.
+        renamed: Attributes that do not bear their column's name, by column.
+    """
     columns = []
     for column in schema:
-        attribute = renamed.get(column.name, column.name)
+        attribute = (renamed or {}).get(column.name, column.name)
         values = [_arrow(getattr(row, attribute), column.type) for row in rows]
         columns.append(pa.array(values, type=column.type))
     return pa.Table.from_arrays(columns, schema=schema)
@@ -109,3 +116,21 @@ def target_text(targets: Sequence[str]) -> str:
     ('42', '["a", "b"]')
     """
     return json.dumps(list(targets), ensure_ascii=False) if len(targets) > 1 else "".join(targets)
+
+
+def targets_of(text: str | None) -> tuple[str, ...]:
+    """Reference answers out of the text that `target_text` made of them; none of null.
+
+    >>> targets_of("42"), targets_of('["a", "b"]'), targets_of("[1]"), targets_of(None)
+    (('42',), ('a', 'b'), ('[1]',), ())
+    """
+    if text is None:
+        return ()
+    if text.startswith('["') and text.endswith('"]'):
+        try:
+            several = json.loads(text)
+        except ValueError:
+            return (text,)
+        if len(several) > 1 and all(isinstance(one, str) for one in several):
+            return tuple(several)
+    return (text,)

@@ -145,10 +145,10 @@ class Instance:
     """The data set's own id if unique, else a hash of the normalised item."""
     index: int
     """Position in the full data set."""
-    prompt: str
-    """The prompt as the task renders it, few-shot included, before any chat template."""
-    target: str
-    """The reference answer as text (the text of the right choice, for choices)."""
+    prompt: str | None
+    """The prompt as the task renders it, few-shot included, before any chat template; null if unknown."""
+    target: str | None
+    """The reference answer as text (the text of the right choice, for choices); null if unknown."""
     choices: tuple[str, ...] | None = None
     """The choices, for choice tasks."""
     golds: tuple[int, ...] = ()
@@ -253,7 +253,7 @@ class Prediction:
     repeat: int = 0
     """0 unless the item was answered several times."""
     prompt_hash: str
-    """Hash of the prompt before any chat template: what refusal is decided by."""
+    """Hash of the prompt before any chat template: what refusal is decided by; empty if unknown."""
     shown_hash: str | None = None
     """Hash of the token ids really shown; null if unknown."""
     output: str | None

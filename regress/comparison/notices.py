@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow.compute as pc
 
 from regress.comparison.judged import has_answers
 from regress.comparison.sides import count
 from regress.identity import plain
-from regress.types import Notice, Pairs, SideCounts, TaskSpec
+from regress.types import Notice, Pairs, Shift, SideCounts, TaskSpec
 
 MINIMUM_ITEMS = 300
 """Below this many instances, intervals cover less than they promise."""
@@ -41,12 +42,24 @@ def from_counts(n: int, items: int, old: SideCounts, new: SideCounts) -> Iterato
             yield Notice(code=code, data={"old": before, "new": after, "n": n})
 
 
-def from_pairs(pairs: Pairs, old: SideCounts, new: SideCounts) -> Iterator[Notice]:
-    """Notices that follow from what the runs were asked and shown, and from where they differ."""
+def from_pairs(
+    pairs: Pairs, old: SideCounts, new: SideCounts, shifts: Sequence[Shift] = ()
+) -> Iterator[Notice]:
+    """Notices that follow from what the runs were asked and shown, how they answered, and where they differ.
+
+    Args:
+        pairs: The aligned runs.
+        old: What went wrong on the old side.
+        new: What went wrong on the new side.
+        shifts: How answers changed as a whole.
+    """
     yield from _about_length(pairs, old, new)
     yield from _about_task(pairs.old_spec.task)
+    yield from _about_origin(pairs)
     yield from _about_items(pairs)
-    yield from _constant_answers(pairs)
+    degenerate = [shift for shift in shifts if shift.degenerate]
+    yield from _constant_answers(pairs, degenerate)
+    yield from _shifted_answers(degenerate, pairs.old_spec.task, not (old.unreadable or new.unreadable))
     if _same_run(pairs):
         yield Notice(code="same-run")
     if n_different := _shown_differently(pairs):
@@ -74,6 +87,19 @@ def _about_task(task: TaskSpec) -> Iterator[Notice]:
         yield Notice(code="answers-unknown")
 
 
+def _about_origin(pairs: Pairs) -> Iterator[Notice]:
+    """Where answers come from that were not asked for here, once where both sides say the same."""
+    told = {}
+    for side, spec in (("old", pairs.old_spec), ("new", pairs.new_spec)):
+        if (origin := spec.origin) is not None:
+            producer = origin.producer or origin.format
+            told[side] = {"from": producer, "unknown": list(origin.unknown)}, origin.format == "rescored"
+    if len(told) == 2 and told["old"] == told["new"]:
+        told = {"old and new": told["old"]}
+    for side, (data, rescored) in told.items():
+        yield Notice(code="rescored" if rescored else "imported", data={"side": side, **data})
+
+
 def _about_items(pairs: Pairs) -> Iterator[Notice]:
     old, new = pairs.old_spec, pairs.new_spec
     if (limit := old.subset.limit or new.subset.limit) and limit < old.task.n:
@@ -84,14 +110,27 @@ def _about_items(pairs: Pairs) -> Iterator[Notice]:
         yield Notice(code="repeats", data={"repeats": pairs.repeats})
 
 
-def _constant_answers(pairs: Pairs) -> Iterator[Notice]:
+def _constant_answers(pairs: Pairs, degenerate: Sequence[Shift]) -> Iterator[Notice]:
     """Sides that answer nearly everything alike: right or wrong is then a matter of the items alone."""
-    for side, table in (("old", pairs.old), ("new", pairs.new)):
+    said = "commonest" in (shift.measure for shift in degenerate)  # and by how much more often than before
+    for side, table in (("old", pairs.old), *(() if said else (("new", pairs.new),))):
         counts = pc.value_counts(table["answer"].drop_null()).field("counts").to_numpy(zero_copy_only=False)
         if counts.sum() >= ENOUGH_FOR_CONSTANT and counts.max() >= CONSTANT * counts.sum():
             yield Notice(
                 code="constant-answers", data={"side": side, "share": float(counts.max() / counts.sum())}
             )
+
+
+def _shifted_answers(degenerate: Sequence[Shift], task: TaskSpec, all_read: bool) -> Iterator[Notice]:
+    """Degenerate shifts; that answers vary less goes without saying where one of them is given too often."""
+    measures = [shift.measure for shift in degenerate]
+    for shift in degenerate:
+        if shift.measure == "entropy" and "commonest" in measures:
+            continue
+        data: dict[str, Any] = {"measure": shift.measure, "old": shift.old, "new": shift.new}
+        if shift.measure == "commonest":
+            data |= {"answer": shift.answer, "kind": task.kind, "all_read": all_read}
+        yield Notice(code="degenerate", data=data)
 
 
 def _same_run(pairs: Pairs) -> bool:

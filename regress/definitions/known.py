@@ -5,6 +5,7 @@ Enough to judge stored outputs again, and to give an item the id that it has whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,7 @@ _AGGREGATIONS = {
 """How lm-eval takes its own metrics together where a definition does not say it."""
 
 _DESCENDING = frozenset({"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score"})
+_FUNCTION = re.compile(r"\s*(?:@.*\n\s*)*(?:def |<function )(\w+)")
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
 
@@ -93,6 +95,29 @@ class Known:
         """
         return self._rendered("doc_to_target", item)
 
+    def cluster(self, item: templates.Item) -> str | None:
+        """The cluster of an item, by `metadata: cluster`; null where there is none.
+
+        Raises:
+            TaskError: If it is declared in a way that cannot be read.
+        """
+        metadata = self.config.get("metadata") or {}
+        return _field(metadata["cluster"], item) if "cluster" in metadata else None
+
+    def tags(self, item: templates.Item) -> dict[str, str]:
+        """The fixed strata of an item, by `metadata: tags`: a list of fields, or name to field.
+
+        Raises:
+            TaskError: If they are declared in a way that cannot be read.
+        """
+        declared = (self.config.get("metadata") or {}).get("tags", {})
+        if isinstance(declared, list):
+            declared = {name: name for name in declared}
+        if not isinstance(declared, Mapping):
+            raise TaskError(f"`metadata: tags` is {declared!r}", allowed="a list of fields, or name: field")
+        values = {str(name): _field(field, item) for name, field in declared.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
     def _rendered(self, part: str, item: templates.Item) -> str | None:
         template = self.config.get(part)
         return templates.render(template, item) if isinstance(template, str) and _is_data(template) else None
@@ -101,6 +126,14 @@ class Known:
 def _is_data(template: str) -> bool:
     """Whether it is a template, not the source of a function as lm-eval's result files hold it."""
     return not template.lstrip().startswith(("def ", "<function", "functools.partial", "lambda "))
+
+
+def _field(field: Any, item: templates.Item) -> str | None:
+    """The value of a field or template, or null where it is missing or blank."""
+    if not isinstance(field, str):
+        raise TaskError(f"`metadata` names the field {field!r}", allowed="a field or a template, as text")
+    value = templates.render(field, item) if "{{" in field or "{%" in field else item.get(field)
+    return None if value is None or not str(value).strip() else str(value)
 
 
 def known(config: Mapping[str, Any], *, metric: str | None = None) -> Known:
@@ -117,7 +150,7 @@ def known(config: Mapping[str, Any], *, metric: str | None = None) -> Known:
     name, output_type = config.get("task"), config.get("output_type", "generate_until")
     if not isinstance(name, str) or output_type not in KINDS:
         raise TaskError(f"the definition of {name!r} asks by {output_type!r}", allowed=", ".join(KINDS))
-    metrics, metadata = _metrics(config), config.get("metadata") or {}
+    metrics, metadata = metrics_of(config), config.get("metadata") or {}
     filters = config.get("filter_list")
     decides: Headline = headline(
         name,
@@ -146,22 +179,24 @@ def _code(config: Mapping[str, Any], part: str) -> bool:
     return config.get(part) is not None
 
 
-def _metrics(config: Mapping[str, Any]) -> list[Metric]:
+def metrics_of(config: Mapping[str, Any]) -> list[Metric]:
+    """The metrics of a definition, in its order; `acc` where it names none."""
     declared = config.get("metric_list") or [{"metric": "acc"}]
     return [_metric(dict(one)) for one in declared]
 
 
 def _metric(declared: dict[str, Any]) -> Metric:
     named = declared.pop("metric")
-    # a function: as YAML names it (`Code`), or as lm-eval wrote it into its results
-    name = str(getattr(named, "name", named)).rpartition(".")[2].removeprefix("<function ").split(" at ")[0]
+    # a function: as YAML names it (`Code`), or as lm-eval wrote it into its results, which is its source
+    source = _FUNCTION.match(named) if isinstance(named, str) else None
+    name = source[1] if source else str(getattr(named, "name", named)).rpartition(".")[2]
     aggregation = declared.pop("aggregation", None)
     higher = declared.pop("higher_is_better", name not in _DESCENDING)
     return Metric(
         name=name,
         aggregation=aggregation if isinstance(aggregation, str) else _AGGREGATIONS.get(name),
         higher_is_better=higher is not False,
-        builtin=isinstance(named, str) and name in _AGGREGATIONS and not name.startswith("rouge"),
+        builtin=isinstance(named, str) and source is None and name in _AGGREGATIONS and not name.startswith("rouge"),
         options=declared,
     )
 
@@ -200,3 +235,15 @@ def shipped(task: str, *, metric: str | None = None) -> Known | None:
     """A task that comes with regress; null if there is none of that name."""
     path = _shipped().get(task)
     return known(read(path).config, metric=metric) if path else None
+
+
+def named(task: str, *, metric: str | None = None) -> Known | None:
+    """A task by the path of its YAML, or by the name of one that comes with regress; null if there is none.
+
+    Raises:
+        TaskError: If the YAML is missing, or defines no task.
+        UnknownName: If the metric asked for is not one of the task's.
+    """
+    if task.endswith((".yaml", ".yml")):
+        return known(read(Path(task).expanduser()).config, metric=metric)
+    return shipped(task, metric=metric)

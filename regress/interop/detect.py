@@ -13,8 +13,8 @@ READERS = (lm_eval_logs, every_eval_ever, inspect_logs, exported, table)
 """In the order in which they are asked; the first that recognises a path reads it."""
 
 FORMATS = (
-    "lm-eval (samples_*.jsonl, or a folder with results_*.json), every_eval_ever (*.json with *_samples.jsonl), "
-    "inspect_ai (*.json, *.eval), tables (*.csv, *.jsonl, *.parquet)"
+    "lm-eval (samples_*.jsonl, or a folder with results_*.json), every_eval_ever (*.json with "
+    "*_samples.jsonl), inspect_ai (*.json, *.eval), tables (*.csv, *.jsonl, *.parquet)"
 )
 
 

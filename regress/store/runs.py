@@ -162,14 +162,19 @@ class Store:
 
     def write_instances(self, task: TaskSpec, instances: Iterable[Instance], *, text: bool = True) -> Path:
         """Store a task's instances once; a later call with the same task writes nothing."""
+        return self.write_instance_tables(task, map(instance_table, [list(instances)]), text=text)
+
+    def write_instance_tables(self, task: TaskSpec, tables: Iterable[pa.Table], *, text: bool = True) -> Path:
+        """The same for instances that come as tables (`regress.schema.INSTANCE`), one held at a time."""
         path = self.instances_path(task, text=text)
         _sweep(path)
         if _is_parquet(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        table = instance_table(list(instances)) if text else _without_text(list(instances))
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        options = {"compression": "zstd", "write_page_checksum": True}
+        with replacing(path) as temporary, pq.ParquetWriter(temporary, INSTANCE, **options) as writer:
+            for table in tables:
+                writer.write_table(table if text else _without_text(table))
         return path
 
     def instances_path(self, task: TaskSpec, *, text: bool = True) -> Path:
@@ -318,19 +323,16 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _without_text(instances: Sequence[Instance]) -> pa.Table:
+def _without_text(instances: pa.Table) -> pa.Table:
     """Nulls in place of everything that the items say; hashed, clusters and tags still tell items apart."""
-
-    def hidden(one: Instance) -> Instance:
-        tags = {tag: hashed(value) for tag, value in one.tags.items()}
-        return replace(one, cluster=hashed(one.cluster), tags=tags)
-
-    table = instance_table([hidden(one) for one in instances])
-    for name in ("prompt", "choices", "target", "source"):
-        position = table.schema.get_field_index(name)
-        field = table.schema.field(position)
-        table = table.set_column(position, field, pa.nulls(table.num_rows, field.type))
-    return table
+    tags = [[(tag, hashed(value)) for tag, value in one or ()] for one in instances["tags"].to_pylist()]
+    hidden = {"cluster": [hashed(one) for one in instances["cluster"].to_pylist()], "tags": tags}
+    nothing = dict.fromkeys(("prompt", "choices", "target", "source"), [None] * len(instances))
+    for name, values in (hidden | nothing).items():
+        field = INSTANCE.field(name)
+        place = instances.schema.get_field_index(name)
+        instances = instances.set_column(place, field, pa.array(values, field.type))
+    return instances
 
 
 def _is_parquet(path: Path) -> bool:

@@ -12,7 +12,7 @@ import datetime
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -131,10 +131,16 @@ class RunWriter:
 
     def append(self, chunk: Chunk, predictions: Sequence[Prediction]) -> None:
         """Store a chunk's predictions, all or nothing: after this returns they survive a crash."""
-        ordered = sorted(predictions, key=lambda row: (row.index, row.repeat))
-        table = prediction_table(ordered if self.spec.text else [_without_text(row) for row in ordered])
+        self.append_table(
+            chunk, prediction_table(sorted(predictions, key=lambda row: (row.index, row.repeat)))
+        )
+
+    def append_table(self, chunk: Chunk, predictions: pa.Table) -> None:
+        """The same for a table of `regress.schema.PREDICTION`, by index and repeat."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(
+            predictions if self.spec.text else _without_text(predictions), sink, compression="zstd"
+        )
         content = sink.getvalue().to_pybytes()
         for outdated in self._parts(chunk):
             outdated.unlink()
@@ -222,5 +228,9 @@ def tidy(folder: Path) -> None:
             shutil.rmtree(folder / PARTS, ignore_errors=True)
 
 
-def _without_text(row: Prediction) -> Prediction:
-    return replace(row, output=hashed(row.output), answer=hashed(row.answer))
+def _without_text(predictions: pa.Table) -> pa.Table:
+    for name in ("output", "answer"):
+        texts = pa.array([hashed(text) for text in predictions[name].to_pylist()], pa.string())
+        place = predictions.schema.get_field_index(name)
+        predictions = predictions.set_column(place, PREDICTION.field(name), texts)
+    return predictions

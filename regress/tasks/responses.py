@@ -38,7 +38,7 @@ class Told:
         return Prediction(
             instance_id=instance.id,
             index=instance.index,
-            prompt_hash=text_hash(instance.prompt),
+            prompt_hash="" if instance.prompt is None else text_hash(instance.prompt),
             shown_hash=self.shown_hash,
             prompt_tokens=self.prompt_tokens,
             left_truncated=self.left_truncated,

@@ -12,7 +12,8 @@ from typing import Any
 
 from regress.types import Difference
 from regress.views.numbers import about, amount, chosen, count, percent, plural
-from regress.views.settings import difference, name, value
+from regress.views.settings import NAMES, difference, name, value
+from regress.views.shifts import degenerate
 from regress.views.untrusted import head
 
 ENGINE_AT_FAULT = "engine-padding"
@@ -55,6 +56,12 @@ def _constant(data: Mapping[str, Any]) -> str:
         f"The {data['side']} model gave one and the same answer{answer} to {percent(data['share'])} % of the "
         "instances: it may not have understood the task."
     )
+
+
+def _imported(data: Mapping[str, Any]) -> str:
+    unknown = [NAMES.get(one, one) for one in data["unknown"]]
+    rest = f" Unknown of them: {listed(unknown)}." if unknown else ""
+    return f"The {data['side']} answers were imported, from {name(data['from'])}.{rest}"
 
 
 WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -121,6 +128,7 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "rests on the others."
     ),
     "constant-answers": _constant,
+    "degenerate": degenerate,
     "clustered": lambda data: (
         "Items of one cluster were sampled together; intervals and tests take the cluster, not the item, "
         "as the unit."
@@ -148,7 +156,7 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "than it says."
     ),
     "few-differences": lambda data: (
-        f"Fewer than {count(data['minimum'])} {data.get('unit', 'instances')} differ, so no bootstrap "
+        f"Fewer than {count(data['minimum'])} {data.get('unit', 'instances')} differ, so no "
         "interval is given."
     ),
     "no-floor-kinds": lambda data: (
@@ -158,6 +166,10 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"The stored reruns of the old model could not be used: {head(data['reason'], _REASON).rstrip('.')}."
     ),
     "significant-drop": _significant,
+    "imported": _imported,
+    "rescored": lambda data: (
+        f"The {data['side']} outputs were judged again after the run (`regress rescore`), not asked for again."
+    ),
     "listed-not-right": lambda data: (
         f"The old model was never right on {listed(data['ids'])}, so nothing is held there."
     ),

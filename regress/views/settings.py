@@ -14,7 +14,7 @@ NAME = 60
 """Characters of a name that are shown."""
 
 _VALUE = 40
-_NAMES = {
+NAMES = {
     "model.adapter": "adapter",
     "model.chat_template": "chat template",
     "model.dtype": "weight type",
@@ -30,7 +30,16 @@ _NAMES = {
     "task.scorer": "scorer",
     "task.version": "task version",
     "recorded.device": "device",
+    "model.fingerprint": "weights",
+    "model.revision": "revision",
+    "engine.settings": "engine settings",
+    "finish": "why answers ended",
+    "output": "outputs",
+    "output_tokens": "tokens written",
+    "prompt_tokens": "tokens of prompt",
+    "shown_hash": "tokens shown",
 }
+"""What settings and columns are called, by their dotted names."""
 
 
 def model(spec: ModelSpec) -> str:
@@ -64,7 +73,7 @@ def difference(setting: Difference) -> str:
     >>> difference(Difference(field="task.prompts", old="a" * 63 + "b", new="a" * 63 + "c"))
     'prompts …aaaaaaaaaaaaaaaaaaaab → …aaaaaaaaaaaaaaaaaaaac'
     """
-    return f"{_NAMES.get(setting.field, name(setting.field))} {_contrast(setting.old, setting.new)}"
+    return f"{NAMES.get(setting.field, name(setting.field))} {_contrast(setting.old, setting.new)}"
 
 
 def name(text: str) -> str:

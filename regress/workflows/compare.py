@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from regress.comparable import asked_here, require_same_targets
 from regress.comparison.rows import SEED
 from regress.comparison.table import Floors, assemble
 from regress.config import Config, Settings, load_config
@@ -26,8 +27,8 @@ from regress.frames import ComparedRuns
 from regress.pairing import pair
 from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
-from regress.types import NoiseFloor, Pairs
-from regress.workflows import stored
+from regress.types import NoiseFloor, Pairs, Run
+from regress.workflows import exchange, stored
 from regress.workflows.floors import noise_floors
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Progress, Remark, Reused, silent
@@ -55,7 +56,8 @@ def compare(
     time. Where both are stored, nothing heavy is imported.
 
     Args:
-        old: A model's name (see `evaluate`), or the path of a stored run or of a model's runs.
+        old: A model's name (see `evaluate`), the path of a stored run or of a model's runs, or answers
+            that others recorded (see `import_runs`).
         new: The same for the new model.
         tasks: Task names, groups or YAML paths.
         allow: Refusals to override: `prompts`, `task`, `scorer`.
@@ -77,12 +79,15 @@ def compare(
         for name, own in ((old, old_settings), (new, new_settings))
     ]
     models = [old, new]
+    into = Store(config.store)
     by_path = [
-        stored.by_path(side.name, side.settings(models), tasks_given=side.tasks_given) for side in sides
+        exchange.by_path(
+            side.name, side.settings(models), into, tasks_given=side.tasks_given, progress=progress
+        )
+        for side in sides
     ]
     found = [
-        runs if runs is not None else _by_signature(side, models)
-        for side, runs in zip(sides, by_path, strict=True)
+        runs if runs is not None else _known(side, models) for side, runs in zip(sides, by_path, strict=True)
     ]
     for side, already in zip(sides, found, strict=True):
         for task, path in (already or {}).items():
@@ -119,9 +124,18 @@ class _Side:
         return dataclasses.replace(settings, data=default_data(models))
 
 
-def _by_signature(side: _Side, models: list[str]) -> stored.Runs | None:
-    store, aliases = Store(side.config.store), known_models(side.config)
-    return stored.by_signature(side.name, side.settings(models), store, aliases)
+def _known(side: _Side, models: list[str]) -> stored.Runs | None:
+    """The stored runs that a name stands for: imported ones, or proven to be of the model's very bytes."""
+    store, aliases, settings = Store(side.config.store), known_models(side.config), side.settings(models)
+    proven = stored.by_signature(side.name, settings, store, aliases)
+    imported = stored.imported(side.name, settings, store, tasks_given=side.tasks_given)
+    if proven and imported:
+        raise UsageError(
+            f"{side.name} is a model that was evaluated here, and the name of imported or rescored runs",
+            allowed=", ".join(str(path) for path in (*proven.values(), *imported.values())),
+            do="Name the runs meant by their path.",
+        )
+    return proven or imported
 
 
 def _evaluated(
@@ -238,9 +252,7 @@ def compare_runs(
     for task, (old_path, new_path) in paths.items():
         old_run, new_run = read_run(old_path), read_run(new_path)
         pairs[task] = pair(old_run, new_run, allow=allow)
-        table = read_instances(old_run)
-        if table is None:
-            table = read_instances(new_run)
+        table = _instances(task, old_run, new_run)
         if table is not None:
             instances[task] = table
     floors = _floors(old, new, pairs)
@@ -254,6 +266,21 @@ def compare_runs(
         seed=resampling_seed,
     )
     return ComparedRuns.of(comparison, pairs, instances, floors)
+
+
+def _instances(task: str, old: Run, new: Run) -> pa.Table | None:
+    """What is known of a task's instances: the side that was asked here knows more than an imported one.
+
+    Raises:
+        NotComparable: If the two sides know of different targets.
+    """
+    asked = [run.spec.task for run in (old, new)]
+    tables = [table for run in (old, new) if (table := read_instances(run)) is not None]
+    if len(tables) == 2 and not asked_here(*asked):
+        require_same_targets(task, *tables)
+        if asked_here(asked[1]):
+            tables.reverse()
+    return tables[0] if tables else None
 
 
 def _floors(old: stored.Runs, new: stored.Runs, pairs: Mapping[str, Pairs]) -> dict[str, Floors]:

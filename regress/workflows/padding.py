@@ -70,11 +70,11 @@ def questions(task: Task, engine: Engine, settings: Settings) -> list[Question]:
     """Log-likelihoods as the task asks them; where it has text written, of the reference answer."""
     _, indices = choose(len(task.instances), settings)
     found: list[Question] = []
-    for index in spread(indices, [len(task.instances[index].prompt) for index in indices]):
+    for index in spread(indices, [len(task.instances[index].prompt or "") for index in indices]):
         for request in task.requests(index, chat=engine.chat, system=settings.system):
             if not isinstance(request, Generation):
                 found.append(request)
-            elif target := task.instances[index].target.strip():
+            elif target := (task.instances[index].target or "").strip():
                 found.append(Loglikelihood(context=request.prompt, continuation=f" {target}"))
     return [one for one in found if not isinstance(one, Loglikelihood) or one.continuation]
 

@@ -11,8 +11,9 @@ from regress.errors import UsageError
 from regress.store.manifest import read_spec
 from regress.store.runs import Store
 from regress.types import Notice
-from regress.workflows import stored
+from regress.workflows import exchange, stored
 from regress.workflows.models import default_data, known_models
+from regress.workflows.progress import silent
 
 SMALL_PILOT = 200
 """With fewer items, what a pilot shows is bounded so widely that too many items seem needed."""
@@ -31,7 +32,10 @@ def pilot_runs(names: Sequence[str], config: Config, given: Mapping[str, Any]) -
     settings = config.settings(**given)
     if settings.data is None:
         settings = replace(settings, data=default_data(list(names)))
-    found = [stored.by_path(name, settings, tasks_given="tasks" in given) for name in names]
+    into, tasks_given = Store(config.store), "tasks" in given
+    found = [
+        exchange.by_path(name, settings, into, tasks_given=tasks_given, progress=silent) for name in names
+    ]
     for limit, sample in _subsets(names, found, config, settings, given):
         asked = replace(settings, limit=limit, sample=sample)
         runs = [
@@ -47,6 +51,7 @@ def pilot_runs(names: Sequence[str], config: Config, given: Mapping[str, Any]) -
 
 def _named(name: str, settings: Settings, config: Config, given: Collection[str]) -> stored.Runs | None:
     proven = stored.by_signature(name, settings, Store(config.store), known_models(config))
+    proven = proven or stored.imported(name, settings, Store(config.store), tasks_given="tasks" in given)
     return proven or stored.by_name(name, settings, Store(config.store), given)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from regress.config import Alias, Settings
-from regress.errors import UsageError
+from regress.errors import UnknownName, UsageError
 from regress.identity import plain
 from regress.store.manifest import SPEC
-from regress.store.runs import Store, StoredRun, describe, incomplete
+from regress.store.runs import Store, StoredRun, describe, incomplete, label_of
 from regress.workflows.signature import signature
 
 Runs = dict[str, Path]
@@ -75,6 +75,36 @@ def by_name(name: str, settings: Settings, store: Store, given: Collection[str])
     return _finished(fitting, settings, tasks_given="tasks" in given, where=name) if fitting else None
 
 
+def finished(name: str, settings: Settings, store: Store, *, tasks_given: bool) -> Runs:
+    """Finished runs of the model called `name`, however they were asked.
+
+    Raises:
+        UnknownName: If there are none.
+        UsageError: If several of one task are stored, or one of the tasks asked for is not.
+    """
+    label, _, task = name.partition("/")
+    runs = _ordinary(store.named(name)) or [
+        run for run in _ordinary(store.named(label)) if task in (run.spec.task.name, run.path.name)
+    ]
+    if not runs:
+        known = {run.label for run in store.runs()}
+        raise UnknownName("run", name, known, do=f"`regress runs` lists what {store.root} holds.")
+    return _finished(runs, settings, tasks_given=tasks_given, where=name)
+
+
+def imported(name: str, settings: Settings, store: Store, *, tasks_given: bool) -> Runs | None:
+    """Finished runs in the folder of that name that were imported or rescored; null if there are none.
+
+    Raises:
+        UsageError: If several of one task lie there, or one of the tasks asked for does not.
+    """
+    runs = [run for run in _ordinary(store.named(name)) if run.label == label_of(name)]
+    fitting = [run for run in runs if run.spec.origin is not None and run.manifest]
+    if tasks_given:
+        fitting = [run for run in fitting if _asked_for(run, settings)]
+    return _finished(fitting, settings, tasks_given=tasks_given, where=name) if fitting else None
+
+
 def _ordinary(runs: Iterable[StoredRun]) -> list[StoredRun]:
     """Without the reruns that measure noise: those are meant only where they are named by path."""
     return [run for run in runs if run.spec.variation is None]
@@ -83,7 +113,9 @@ def _ordinary(runs: Iterable[StoredRun]) -> list[StoredRun]:
 def _asked_so(run: StoredRun, settings: Settings, given: Collection[str]) -> bool:
     asked = (run.manifest.recorded.get("asked") or {}) if run.manifest else {}
     subset = run.spec.subset
-    return (subset.limit, subset.sample) == (settings.limit, settings.sample) and all(
+    # of what was asked elsewhere, nobody need know how many items it was asked about
+    as_asked = run.spec.origin is not None and not {"limit", "sample"} & set(given)
+    return (as_asked or (subset.limit, subset.sample) == (settings.limit, settings.sample)) and all(
         asked.get(name) == plain(getattr(settings, name))
         for name in given
         if name not in ("tasks", "limit", "sample")

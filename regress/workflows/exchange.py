@@ -1,0 +1,236 @@
+"""`regress import`: answers that others recorded become ordinary runs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from regress.config import Settings, load_config
+from regress.errors import UsageError
+from regress.identity import plain
+from regress.interop import detect
+from regress.interop.columns import read_mapping
+from regress.interop.draft import Draft, digest, draft
+from regress.interop.records import Reading, Source
+from regress.store.manifest import read_manifest, read_spec
+from regress.store.runs import Store, label_of, read_run
+from regress.types import RunSpec
+from regress.workflows import stored
+from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
+
+_ABANDONED = 86_400
+"""Seconds after which what a killed import left behind is cleared away."""
+
+_READER = 1
+"""Version of how sources are read: another reading of the same bytes is another run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """One run that was imported, or found to be stored already."""
+
+    path: Path
+    """Its folder."""
+    spec: RunSpec
+    """What it is a run of."""
+    value: float
+    """Mean of the headline metric."""
+    unreadable: int
+    """Answers that could not be read."""
+    remarks: tuple[str, ...]
+    """What was guessed or found on the way, in sentences."""
+
+    def document(self) -> dict[str, Any]:
+        """The same as `regress import --json` prints it."""
+        spec = self.spec
+        return {
+            "model": spec.model.name,
+            "task": spec.task.name,
+            "path": str(self.path),
+            "n": spec.n,
+            "metric": spec.task.metric,
+            "scale": spec.task.scale,
+            "value": self.value,
+            "unreadable": self.unreadable,
+            "origin": plain(spec.origin),
+            "remarks": list(self.remarks),
+        }
+
+
+def import_runs(
+    source: str | Path,
+    *,
+    name: str | None = None,
+    task: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    mapping: str | Path | None = None,
+    marker: str | None = None,
+    metric: str | None = None,
+    partial: bool = False,
+    text: bool = True,
+    store: str | Path | None = None,
+    progress: Progress = silent,
+) -> list[Imported]:
+    """Make ordinary runs of answers that others recorded; all of them, or none.
+
+    The same bytes read in the same way are not read twice.
+
+    Args:
+        source: A file or folder in one of `regress.interop.detect.FORMATS`.
+        name: What the model is to be called; by default as the source calls it.
+        task: Name of the task, or path of a task YAML; by default as the source says.
+        columns: Of tables, which column means what (`regress.interop.columns`).
+        mapping: A TOML file that says the same; what is given otherwise wins.
+        marker: Of tables, what stands before the answer instead of the task's own marker.
+        metric: The metric that decides.
+        partial: Take a run that was cut off, as a run of the instances that are there.
+        text: False to store hashes instead of prompts and outputs.
+        store: Folder of runs.
+        progress: Called with what happens.
+
+    Raises:
+        DataError: If the source cannot be read, or contradicts itself.
+        UsageError: If it holds several runs of one task, or of several models under one name.
+    """
+    reading = Reading(task=task, columns=columns or {}, marker=marker, metric=metric, partial=partial)
+    if mapping is not None:
+        reading = read_mapping(Path(mapping), reading)
+    into = Store(load_config(store=store).store)
+    return _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
+
+
+def by_path(
+    name: str, settings: Settings, store: Store, *, tasks_given: bool, progress: Progress
+) -> stored.Runs | None:
+    """The runs at a path: stored ones, or answers of others, imported on the way; null if it is no such path.
+
+    Raises:
+        RegressError: If what lies there cannot be used.
+    """
+    runs = stored.by_path(name, settings, tasks_given=tasks_given)
+    path = Path(name).expanduser()
+    # a scripted model is a table, too, but of what to answer
+    if runs is not None or settings.engine == "scripted" or not path.exists() or not detect.recognised(path):
+        return runs
+    only = settings.tasks[0] if tasks_given and len(settings.tasks) == 1 else None
+    reading = Reading(task=only, metric=settings.metric)
+    found = _import(path, reading, store, name=None, text=settings.text, progress=progress)
+    imported = {one.spec.task.name: one.path for one in found}
+    if not tasks_given:
+        return imported
+    if missing := [task for task in settings.tasks if task not in imported]:
+        raise UsageError(f"{name} has no answers to {', '.join(missing)}", allowed=", ".join(imported))
+    return {task: imported[task] for task in settings.tasks}
+
+
+def _import(
+    path: Path, reading: Reading, store: Store, *, name: str | None, text: bool, progress: Progress
+) -> list[Imported]:
+    found = detect.sources(path, reading)
+    _refuse_several(path, found, name)
+    asked = {"reader": _READER, "text": text, **plain(reading)}
+    with _spool(store) as folder:
+        ready: list[Draft | Path] = []
+        for number, source in enumerate(found):
+            already = _already(source, store, asked, name)
+            place = folder / str(number)
+            place.mkdir()
+            ready.append(already or _read(source, place, reading, name=name, text=text, progress=progress))
+        # all were read before any is stored
+        return [_kept(one, store, asked, progress) for one in ready]
+
+
+def _kept(one: Draft | Path, store: Store, asked: dict[str, Any], progress: Progress) -> Imported:
+    if isinstance(one, Draft):
+        return _summary(_store(one, store, asked, progress), one.remarks)
+    progress(Reused(model=one.parent.name, task=read_spec(one).task.name, path=str(one)))
+    return _summary(one, ())
+
+
+def _read(
+    source: Source, folder: Path, reading: Reading, *, name: str | None, text: bool, progress: Progress
+) -> Draft:
+    model, task = name or source.heading.model.name, source.heading.task
+    total = source.heading.expected or 0
+    progress(Started(model=model, task=task, done=0, total=total))
+
+    def advanced(rows: int) -> None:
+        progress(Advanced(model=model, task=task, done=rows, total=max(rows, total)))
+
+    return draft(source, folder, name=name, text=text, partial=reading.partial, advanced=advanced)
+
+
+def _store(one: Draft, store: Store, asked: dict[str, Any], progress: Progress) -> Path:
+    spec = one.spec
+    label = label_of(spec.model.name)
+    store.write_instance_tables(spec.task, one.instances(), text=spec.text)
+    with store.writer(label, spec, one.indices) as writer:
+        for chunk in writer.todo():
+            writer.append_table(chunk, one.predictions(chunk.indices))
+        limit = spec.subset.limit
+        path = writer.finish({"asked": {"tasks": [spec.task.name], "limit": limit}, "reading": asked})
+    for text in one.remarks:
+        progress(Remark(text=text))
+    progress(Finished(model=spec.model.name, task=spec.task.name, path=str(path)))
+    return path
+
+
+def _summary(path: Path, remarks: tuple[str, ...]) -> Imported:
+    run = read_run(path)
+    value = pc.mean(run.predictions["score"]).as_py()
+    unreadable = pc.sum(pc.equal(run.predictions["status"], "unparsable")).as_py()
+    return Imported(
+        path=path,
+        spec=run.spec,
+        value=float("nan") if value is None else value,
+        unreadable=int(unreadable or 0),
+        remarks=remarks,
+    )
+
+
+def _already(source: Source, store: Store, asked: dict[str, Any], name: str | None) -> Path | None:
+    """The finished run of the same bytes read in the same way, under the same name."""
+    label, key = label_of(name or source.heading.model.name), digest(source.heading.files)
+    for path, spec in store.finished(source.heading.task):
+        if path.parent.name == label and spec.origin is not None and spec.origin.digest == key:
+            manifest = read_manifest(path)
+            if manifest and manifest.recorded.get("reading") == asked:
+                return path
+    return None
+
+
+def _refuse_several(path: Path, found: Sequence[Source], name: str | None) -> None:
+    """One name means one model, and a model has one run of a task."""
+    runs = [(one.heading.model.name, one.heading.task) for one in found]
+    models = sorted({model for model, _ in runs})
+    if name is not None and len(models) > 1:
+        raise UsageError(
+            f"{path} holds answers of {len(models)} models, and one name, {name!r}, was given",
+            allowed=", ".join(models),
+            do="Import them one by one, or without --as.",
+        )
+    for model, task in runs:
+        if runs.count((model, task)) > 1:
+            raise UsageError(
+                f"{path} holds {runs.count((model, task))} runs of {task} by {model}",
+                do="Name one of the files.",
+            )
+
+
+@contextlib.contextmanager
+def _spool(store: Store) -> Iterator[Path]:
+    """A folder on the store's disk, gone afterwards whatever happens."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    for leftover in store.root.glob(".import-*"):
+        if time.time() - leftover.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=store.root) as folder:
+        yield Path(folder)
