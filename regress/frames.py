@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from regress.comparison.flips import Codes, deltas, quadrant_codes
 from regress.comparison.judged import judged, of_instances
 from regress.comparison.kinds import causes
+from regress.comparison.shifts import written
 from regress.comparison.table import Floors
 from regress.errors import UnknownName
 from regress.types import (
@@ -27,8 +28,8 @@ from regress.types import (
     TaskComparison,
 )
 
-# pandas' own bool has no room for the null of a score scale
-_NULLABLE = {pa.bool_(): pd.BooleanDtype()}
+# pandas' own bool has no room for the null of a score scale, its own int64 none for texts that do not part
+_NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ class ComparedRuns(Comparison):
         """One row an instance: where it lies, and both answers side by side.
 
         On score scales a better score is a positive and a worse one a negative flip; an unchanged
-        score lies in no quadrant. `kind` says why a flip flipped (`regress.metrics.kinds`).
+        score lies in no quadrant. `kind` says why a flip flipped (`regress.metrics.kinds`), and
+        of generations `parted` is the first word, counted from 0, in which the outputs part.
 
         Args:
             task: A task or group by name; all tasks, with a `task` column in front, if null.
@@ -171,6 +173,8 @@ def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None, floors: Flo
     columns |= {"old_score": pairs.old_score, "new_score": pairs.new_score, "delta": deltas(pairs)}
     for column in ("output", "gold_margin", "finish"):
         columns |= {f"old_{column}": old[column], f"new_{column}": new[column]}
+    if (texts := written(pairs)) is not None:
+        columns["parted"] = texts.first_words
     return pa.table(columns | _texts(old["instance_id"], instances))
 
 

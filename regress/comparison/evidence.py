@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.comparison.intervals import CONFIDENCE
-from regress.comparison.judged import Judged
+from regress.comparison.judged import Bools, Codes, Judged
 from regress.statistics import clustered, mcnemar, multiplicity, permutation, power, rates
 from regress.types import Estimate, Evidence, Notice, SuiteEvidence, TaskComparison
 
@@ -119,11 +119,24 @@ def _exact(columns: Judged) -> float:
 
 def _binary(columns: Judged) -> tuple[str, float, float]:
     lost, gained = _flips(columns)
+    differs = flips_differ(columns.lost(), columns.gained(), columns.units)
     if columns.units is None:
-        return "mcnemar", mcnemar.exact_worse(lost, gained), mcnemar.mid_p(lost, gained)
-    each = [clustered.cluster_sums(side, columns.units) for side in (columns.lost(), columns.gained())]
-    _, differs = clustered.obuchowski(*each)
+        return "mcnemar", mcnemar.exact_worse(lost, gained), differs
     return "mcnemar", differs / 2 if lost >= gained else 1 - differs / 2, differs
+
+
+def flips_differ(lost: Bools, gained: Bools, units: Codes | None) -> float:
+    """Two-sided p-value against "as many flips one way as the other": mid-p McNemar, by unit Obuchowski.
+
+    Args:
+        lost: [n] which rows went one way.
+        gained: [n] which went the other.
+        units: [n] what was sampled together; null where every row was sampled alone.
+    """
+    if units is None:
+        return mcnemar.mid_p(int(np.count_nonzero(lost)), int(np.count_nonzero(gained)))
+    _, p = clustered.obuchowski(*(clustered.cluster_sums(side, units) for side in (lost, gained)))
+    return p
 
 
 def _scored(columns: Judged, rng: np.random.Generator) -> tuple[str, float, float]:

@@ -9,8 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from regress.comparison.judged import of_instances
+from regress.comparison.shifts import texts_known
 from regress.metrics import continuous
 from regress.metrics import flips as discrete
+from regress.metrics.words import first_divergence
 from regress.types import FLIP_KINDS, QUADRANTS, Flip, Pairs
 
 Codes = npt.NDArray[np.int8]
@@ -75,7 +77,7 @@ def flips(
         rows: Positions of the pairs wanted.
         kinds: [n] why each pair flipped (`regress.comparison.kinds`); without it that stays null.
     """
-    codes, delta = quadrant_codes(pairs), deltas(pairs)
+    codes, delta, known = quadrant_codes(pairs), deltas(pairs), texts_known(pairs)
     rows = np.flatnonzero(codes >= 0) if rows is None else rows
     columns = ["answer", "output"]
     old, new = (side.select(columns).take(pa.array(rows)).to_pylist() for side in (pairs.old, pairs.new))
@@ -92,4 +94,5 @@ def flips(
             new_answer=after["answer"],
             old_output=before["output"],
             new_output=after["output"],
+            parted=first_divergence(before["output"], after["output"]) if known[row] else None,
         )

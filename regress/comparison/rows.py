@@ -16,6 +16,7 @@ from regress.comparison.judged import Judged, judged
 from regress.comparison.kinds import Causes, causes, model_rates
 from regress.comparison.notices import from_counts, from_pairs
 from regress.comparison.readings import readings
+from regress.comparison.shifts import divergence, shifts, written
 from regress.comparison.sides import sides
 from regress.identity import run_fingerprint
 from regress.types import Notice, Pairs, SideCounts, TaskComparison, TaskSpec
@@ -56,13 +57,17 @@ def summarise(
     """
     old_side, new_side = sides(pairs)
     columns = judged(pairs, instances) if columns is None else columns
-    notices = from_pairs(pairs, old_side, new_side)
+    texts = written(pairs)
+    shifted = shifts(pairs, columns, texts)
+    notices = from_pairs(pairs, old_side, new_side, shifted)
     made = row(pairs.old_spec.task, columns, old_side, new_side, notices, seed=seed)
     found = causes(pairs, columns, instances)
     codes = None if found is None else found.codes
     return replace(
         made if found is None else _explained(made, columns, found),
         readings=readings(pairs, columns, made.estimates),
+        shifts=shifted,
+        divergence=divergence(texts),
         worst=tuple(flips(pairs, instances, rows=worst_rows(pairs, worst), kinds=codes)),
         old_path=old_path,
         new_path=new_path,

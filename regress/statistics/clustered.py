@@ -16,7 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, ndtri, stdtrit
+from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
 from regress.statistics.rates import Floats, clopper_pearson, lower_bound, upper_bound
 
@@ -74,6 +74,29 @@ def mean_interval(
         return math.nan, math.nan
     half = float(stdtrit(units - 1, (1 + confidence) / 2)) * standard_error(x, cluster)
     return float(x.mean()) - half, float(x.mean()) + half
+
+
+def mean_differs(values: ArrayLike, cluster: ArrayLike | None = None) -> float:
+    """Two-sided p-value against "the mean of [n] values is 0"; for paired data of their differences.
+
+    mean / `standard_error` against Student's t on n - 1 degrees of freedom, with clusters on K - 1; but at
+    least 2^(1-n), or 2^(1-K), which is what flipping signs finds where all agree: however equal the values
+    are, few of them prove little. 1 where the mean is 0; nan for fewer than two values, or clusters.
+
+    Reference: Miller 2024.
+
+    >>> round(mean_differs([3, -1, 2, 2, 4, 0]), 4), mean_differs([2.0, 2.0, 2.0])
+    (0.0798, 0.25)
+    """
+    x = np.asarray(values, dtype=np.float64)
+    units = x.size if cluster is None else _occurring(cluster)
+    if x.size == 0 or units < 2:
+        return math.nan
+    mean, error = float(x.mean()), standard_error(x, cluster)
+    if not mean:
+        return 1.0
+    tail = 2 * float(stdtr(units - 1, -abs(mean) / error)) if error else 0.0
+    return max(tail, 2.0 ** (1 - units))
 
 
 # ── rates ────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.special import ndtri, stdtrit
 
 from regress.statistics import mcnemar
@@ -18,6 +19,7 @@ from regress.statistics.clustered import (
     korn_graubard,
     korn_graubard_lower,
     korn_graubard_upper,
+    mean_differs,
     mean_interval,
     obuchowski,
     standard_error,
@@ -161,6 +163,29 @@ def test_interval_of_a_mean_is_students():
 def test_spread_is_undefined_below_two_values_or_clusters(values, cluster):
     assert math.isnan(standard_error(values, cluster))
     assert np.isnan(mean_interval(values, cluster)).all()
+
+
+@given(st.integers(0, 99))
+def test_a_mean_is_tested_as_scipy_does_and_the_interval_says_the_same(seed):
+    values = np.random.default_rng(seed).normal(0.3, 1, 30)
+    assert mean_differs(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+    for cluster in (None, np.arange(30) // 3):
+        low, high = mean_interval(values, cluster)
+        assert (mean_differs(values, cluster) < 0.05) == (low > 0 or high < 0)
+
+
+def test_values_that_all_agree_prove_no_more_than_their_number():
+    assert mean_differs([2.0] * 5) == 2 * 0.5**5
+    assert mean_differs([2.0] * 5 + [2.0 + 1e-12]) == 2 * 0.5**6
+    assert mean_differs([2.0] * 12, [0, 1, 2, 3] * 3) == 2 * 0.5**4
+
+
+def test_no_mean_is_no_difference_and_one_unit_tells_nothing():
+    assert mean_differs([0.0, 0.0, 0.0]) == 1
+    assert mean_differs([1.0, -1.0]) == 1
+    assert math.isnan(mean_differs([]))
+    assert math.isnan(mean_differs([1.0]))
+    assert math.isnan(mean_differs([1.0, 2.0], [0, 0]))
 
 
 # ── rates ────────────────────────────────────────────────────────────────────────────────────────
