@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from regress.verdicts import Verdict as Verdict
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
-    from regress.workflows.gate import gate as gate
     from regress.workflows.exchange import import_runs as import_runs
+    from regress.workflows.exports import export_runs as export_runs
+    from regress.workflows.gate import gate as gate
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
     from regress.workflows.rescore import rescore as rescore
@@ -40,6 +41,7 @@ _HOMES = {
     "Verdict": "regress.verdicts",
     "compare": "regress.workflows.compare",
     "evaluate": "regress.workflows.evaluate",
+    "export_runs": "regress.workflows.exports",
     "gate": "regress.workflows.gate",
     "import_runs": "regress.workflows.exchange",
     "noise": "regress.workflows.noise",
@@ -49,7 +51,7 @@ _HOMES = {
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
-    *("compare", "evaluate", "gate", "import_runs", "noise", "plan", "rescore", "slices"),
+    *("compare", "evaluate", "export_runs", "gate", "import_runs", "noise", "plan", "rescore", "slices"),
 ]
 
 

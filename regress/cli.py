@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from regress.commands import compare, evaluate, gate, imports, inventory, noise, plan, rescore, slices
+from regress.commands import compare, evaluate, export, gate, imports, inventory, noise, plan, rescore, slices
 from regress.options import Parser
 
-COMMANDS = (compare, slices, gate, plan, evaluate, imports, rescore, noise, inventory)
+COMMANDS = (compare, slices, gate, plan, evaluate, imports, export, rescore, noise, inventory)
 """In the order in which help lists them."""
 
 

@@ -94,15 +94,22 @@ class ComparedRuns(Comparison):
             if name not in QUADRANTS:
                 raise UnknownName("quadrant", name, QUADRANTS)
         names = self._members(task)
-        tables = [
-            _flip_table(name, self.pairs[name], self.instances.get(name), self.floors.get(name, (None, None)))
-            for name in names
-        ]
-        table = pa.concat_tables(tables, promote_options="default")
+        table = pa.concat_tables([self.table(name) for name in names], promote_options="default")
         frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
         if quadrant is not None:
             frame = frame[frame["quadrant"].isin(list(wanted))].reset_index(drop=True)
         return frame.drop(columns="task") if names == [task] else frame
+
+    def table(self, task: str) -> pa.Table:
+        """What `flips` gives for one task, as an Arrow table.
+
+        Raises:
+            UnknownName: If there is no such task.
+        """
+        if task not in self.pairs:
+            raise UnknownName("task", task, self.pairs)
+        floors = self.floors.get(task, (None, None))
+        return _flip_table(task, self.pairs[task], self.instances.get(task), floors)
 
     def _members(self, task: str | None) -> list[str]:
         if task is None:

@@ -48,7 +48,7 @@ def add(commands: Any) -> None:
 
 def _roles(text: str) -> dict[str, str]:
     pairs = [piece.partition("=") for piece in names(text)]
-    if not pairs or any(not role.strip() or not column.strip() for role, _, column in pairs):
+    if not pairs or any(not role.strip() or not sign for role, sign, _ in pairs):
         raise argparse.ArgumentTypeError(f"{text!r} is not role=column,role=column")
     return {role.strip(): column.strip() for role, _, column in pairs}
 

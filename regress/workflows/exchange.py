@@ -17,7 +17,7 @@ from regress.config import Settings, load_config
 from regress.errors import UsageError
 from regress.identity import plain
 from regress.interop import detect
-from regress.interop.columns import read_mapping
+from regress.interop.columns import TableMapping, read_mapping
 from regress.interop.draft import Draft, digest, draft
 from regress.interop.records import Reading, Source
 from regress.store.manifest import read_manifest, read_spec
@@ -100,9 +100,14 @@ def import_runs(
         DataError: If the source cannot be read, or contradicts itself.
         UsageError: If it holds several runs of one task, or of several models under one name.
     """
-    reading = Reading(task=task, columns=columns or {}, marker=marker, metric=metric, partial=partial)
-    if mapping is not None:
-        reading = read_mapping(Path(mapping), reading)
+    told = TableMapping({}, None, None, None) if mapping is None else read_mapping(Path(mapping).expanduser())
+    reading = Reading(
+        task=task or told.task,
+        columns={**told.columns, **(columns or {})},
+        marker=told.marker if marker is None else marker,
+        metric=metric or told.metric,
+        partial=partial,
+    )
     into = Store(load_config(store=store).store)
     return _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
 
