@@ -21,7 +21,8 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
                         pfr, m_g, m_r, churn, and if bounded nfr_tau, pfr_tau. Where a noise floor is
                         stored: floor_nfr, floor_<kind> (rerun, batch, order, hardware, seed), excess_nfr
                         (may be negative), robust_nfr, robust_pfr, coin_tosses; and with repeats cross_nfr
-                        (over all pairs of an old and a new answer), self_nfr, half_loss, half_distance
+                        (over all pairs of an old and a new answer), self_nfr, half_loss, half_distance.
+                        Where not pooled, model_nfr, model_pfr: flips that are the model's own answer
       evidence          {test, p_worse, p_differs, p_differs_holm, detected, mde, power}: whether delta is
                         more than chance; p_worse is one-sided, mde in the unit of delta; null where
                         nothing was tested
@@ -32,8 +33,26 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
       counts            both_right, negative_flips, positive_flips, both_wrong_same, both_wrong_different,
                         which sum to n; null unless the scale is binary
       sides             {old, new}, each {unreadable, truncated, left_truncated}; null where unknown
+      kinds             why answers flipped: {negative, positive, recoverable, not_the_models}, the first two
+                        counts by kind (runaway, truncated, unreadable, format, coin toss, answer), the
+                        others of negative flips: unreadable ones that another extractor finds right, and
+                        those that are not the model's own; null for a pooled row and for likelihoods
+      readings          one object an extractor, the headline's first: {metric, estimates, delta_gap,
+                        disagrees}; delta_gap is its delta less the headline's, an estimate, null for the
+                        headline's own; disagrees, whether that is more than chance. Empty unless
+                        answers are right or wrong and several extractors read them
+      shifts            how answers changed as a whole, one object a measure: {measure, old, new, p_differs,
+                        p_holm, degenerate, answer}; measure is commonest (share of the commonest new
+                        answer), entropy (of the distribution of answers, bits), length (words), empty,
+                        refusal or repetition (shares of outputs); p_holm is adjusted for the task's
+                        other measures, answer that of commonest, of choices its index from 0; null
+                        for the others and where only hashes are stored
+      divergence        where generations part: {equal, median_word, n}: share of instances with the same
+                        words on both sides, median of the first differing word of the others, from 0;
+                        null unless texts were generated and are stored
       worst             the worst negative flips, worst first: {instance_id, index, quadrant, kind, delta,
-                        old_answer, new_answer}, and with texts old_output, new_output, target, prompt
+                        parted, old_answer, new_answer}, and with texts old_output, new_output, target,
+                        prompt; parted is the first word, from 0, in which generations part
       runs              {old, new}, each {path, fingerprint}; null for a pooled row
       notices           warnings about this row
 
@@ -53,7 +72,17 @@ from typing import Any
 
 from regress.identity import plain
 from regress.schema import storable
-from regress.types import Comparison, Estimate, Flip, Notice, QuadrantCounts, SideCounts, TaskComparison
+from regress.types import (
+    FLIP_KINDS,
+    Comparison,
+    Estimate,
+    Flip,
+    Notice,
+    QuadrantCounts,
+    Reading,
+    SideCounts,
+    TaskComparison,
+)
 from regress.views.sentences import notices, on_demo_items, sentence, title
 from regress.views.untrusted import visible
 
@@ -69,6 +98,8 @@ _READABLE = ("delta", "nfr", "pfr", "nfr_mc")
 _INTERVALS = ("delta", "nfr", "pfr")
 _ENDS = ("low", "high")
 _EVIDENCE = ("p_differs", "p_differs_holm", "p_worse", "mde", "detected")
+_MODEL = ("model_nfr", "model_pfr")
+_LOST = {f"lost_{kind.replace(' ', '_')}": kind for kind in FLIP_KINDS}
 _TEXTS = ("old_output", "new_output", "target", "prompt")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 
@@ -124,6 +155,8 @@ CSV_COLUMNS = (
     *(f"{name}_{end}" for name in _INTERVALS for end in _ENDS),
     *_EVIDENCE,
     *("excess_nfr", "excess_nfr_low", "excess_nfr_high", "floor_nfr"),
+    *_MODEL,
+    *_LOST,
 )
 """The header of `comparison.csv`."""
 
@@ -141,6 +174,10 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
         "padding": {**plain(task.padding), "sound": task.padding.sound} if task.padding else None,
         "counts": plain(task.counts),
         "sides": {"old": plain(task.old_side), "new": plain(task.new_side)},
+        "kinds": plain(task.kinds),
+        "readings": [*map(_reading, task.readings)],
+        "shifts": plain(task.shifts),
+        "divergence": plain(task.divergence),
         "worst": [_flip(flip, with_text) for flip in task.worst],
         "runs": {
             "old": {"path": task.old_path, "fingerprint": task.old_fingerprint},
@@ -154,6 +191,15 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     whole: dict[str, Any] = plain(estimate)
     del whole["warnings"]
     return {**whole, "notices": [*map(notice, estimate.warnings)]}
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "metric": reading.metric,
+        "estimates": {name: _estimate(estimate) for name, estimate in reading.estimates.items()},
+        "delta_gap": None if reading.delta_gap is None else _estimate(reading.delta_gap),
+        "disagrees": reading.disagrees,
+    }
 
 
 def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
@@ -201,7 +247,14 @@ def _flat(comparison: Comparison, task: TaskComparison) -> dict[str, Any]:
         row |= {f"{side}_{name}": getattr(counts, name) for name in _SIDE}
         row |= {f"{side}_model": model.name, f"{side}_revision": model.revision}
         row |= {f"{side}_dtype": model.dtype, f"{side}_run": run}
-    return row | _sureness(task)
+    return row | _sureness(task) | _why(task)
+
+
+def _why(task: TaskComparison) -> dict[str, Any]:
+    """The columns that say why answers were lost; empty cells where nobody knows."""
+    rates = {name: task.estimates[name].value for name in _MODEL if name in task.estimates}
+    lost = {} if task.kinds is None else {name: task.kinds.negative.get(k, 0) for name, k in _LOST.items()}
+    return rates | lost
 
 
 def _sureness(task: TaskComparison) -> dict[str, Any]:

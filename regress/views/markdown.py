@@ -105,6 +105,7 @@ def _texts(flip: FlipText) -> Iterator[str]:
         ("target", flip.target),
         ("old", _side(flip.old)),
         ("new", _side(flip.new)),
+        ("diff", flip.diff),
     )
     for label, text in texts:
         if text:

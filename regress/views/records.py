@@ -71,6 +71,8 @@ class FlipText:
     """The old model's answer."""
     new: Side
     """The new model's answer."""
+    diff: str = ""
+    """Where their texts part and how they go on, as a word diff; empty where they do not part."""
 
 
 @dataclass(frozen=True, kw_only=True)

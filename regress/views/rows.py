@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from regress.metrics.continuous import TAU
 from regress.types import QuadrantCounts, TaskComparison
 from regress.views.evidence import evidence_line, floor_line, interval_line, wide_lines
+from regress.views.kinds import kinds_part, model_line, readings_line
 from regress.views.measures import MEASURES, Measure, instances, value
 from regress.views.numbers import UNDEFINED, change, chosen, count, number, percent, plural
 from regress.views.records import Row
 from regress.views.sentences import UNDETECTED, notices, sentence, task_name
 from regress.views.settings import name
+from regress.views.shifts import divergence_line, shifts_line
 
 _POOLED_NAMES = 3
 
@@ -26,7 +28,10 @@ def row(task: TaskComparison, marks: Mapping[str, int]) -> Row:
     mine = sorted({marks[text] for text in map(sentence, notices(task)) if text in marks})
     lines = (
         _flips_line(task),
+        model_line(task),
+        readings_line(task),
         _readable_line(task),
+        divergence_line(task),
         interval_line(task),
         evidence_line(task),
         floor_line(task),
@@ -36,7 +41,7 @@ def row(task: TaskComparison, marks: Mapping[str, int]) -> Row:
         cells=(count(task.n), *(_cell(task, one) for one in MEASURES)),
         marks=_ranges(mine),
         lines=tuple(filter(None, lines)),
-        wide_lines=tuple(filter(None, wide_lines(task))),
+        wide_lines=tuple(filter(None, (*wide_lines(task), shifts_line(task)))),
     )
 
 
@@ -66,7 +71,7 @@ def _flips_line(task: TaskComparison) -> str:
     if task.n == 0:
         flips = [f"{plural(task.n, 'instance')} compared"]
     else:
-        flips = _score_parts(task) if task.counts is None else _count_parts(task.counts)
+        flips = _score_parts(task) if task.counts is None else _count_parts(task.counts, _lost(task))
     clusters = [] if task.clusters is None else [plural(task.clusters, "cluster")]
     return "; ".join([*_pool_part(task), *flips, *clusters, *_side_parts(task)]) + f" ({judged})"
 
@@ -79,9 +84,15 @@ def _pool_part(task: TaskComparison) -> list[str]:
     return ["all of " + (", ".join(named) + f" and {count(more)} more" if more else " and ".join(named))]
 
 
-def _count_parts(counts: QuadrantCounts) -> list[str]:
+def _lost(task: TaskComparison) -> str:
+    """Why what was lost was lost."""
+    return "" if task.kinds is None else kinds_part(task.kinds.negative)
+
+
+def _count_parts(counts: QuadrantCounts, why: str) -> list[str]:
+    lost, gained = f"{count(counts.negative_flips)} lost{why}", f"{count(counts.positive_flips)} gained"
     return [
-        f"{count(counts.negative_flips)} lost, {count(counts.positive_flips)} gained of {count(counts.n)}",
+        f"{lost}, {gained} of {count(counts.n)}",
         plural(counts.both_wrong_different, "wrong answer") + " changed",
     ]
 
@@ -90,7 +101,8 @@ def _score_parts(task: TaskComparison) -> list[str]:
     fell, rose = instances(task, "nfr"), instances(task, "pfr")
     loss, gain = (number(value(task, mean), "level", task.task.scale) for mean in ("m_r", "m_g"))
     parts = [
-        f"{count(fell)} of {count(task.n)} lower" + (f", by {loss} on average (m_r)" if fell else ""),
+        f"{count(fell)} of {count(task.n)} lower{_lost(task)}"
+        + (f", by {loss} on average (m_r)" if fell else ""),
         f"{count(rose)} higher" + (f", by {gain} (m_g)" if rose else ""),
     ]
     if "nfr_tau" in task.estimates:

@@ -17,6 +17,7 @@ from regress.views.listing import lay_out, pad, wrap
 from regress.views.records import Block, FlipText, Row, Side, View
 from regress.views.sentences import rest
 from regress.views.view import build
+from regress.views.words import inked
 
 NARROWEST = 60
 """Cells that a table of numbers needs; a narrower terminal gets lines of this width."""
@@ -127,6 +128,8 @@ def _flip(number: int, flip: FlipText, width: int, ink: Ink) -> Iterator[str]:
     old, new = (_side(label, side, column) for label, side in (("old", flip.old), ("new", flip.new)))
     for left, right in zip_longest(old, new, fillvalue=""):
         yield f"     {pad(left, column)}   {right}".rstrip()
+    if flip.diff:
+        yield from inked(hanging("     diff    ", flip.diff, width), old=ink.dim, new=ink.bold)
 
 
 def _side(label: str, side: Side, width: int) -> list[str]:

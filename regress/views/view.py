@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from regress.metrics.words import word_diff
 from regress.types import Comparison, Flip, TaskComparison
 from regress.views.evidence import alarms, suite_line
 from regress.views.measures import MEASURES, instances
@@ -18,8 +19,10 @@ from regress.views.rows import row
 from regress.views.sentences import WIDE_LEGEND, legend, notices, sentence, settings_heading, task_name, title
 from regress.views.settings import model, name
 from regress.views.untrusted import head, tail
+from regress.views.words import marked
 
 _EXCERPT = 150
+_CONTEXT, _CHANGE = 5, 12
 
 
 def build(comparison: Comparison) -> View:
@@ -79,15 +82,26 @@ def _flip(task: TaskComparison, flip: Flip) -> FlipText:
     heading = [name(flip.instance_id), f"index {count(flip.index)}"]
     if task.task.scale != "binary":
         heading.append(f"score {number(flip.delta, 'difference', task.task.scale)}")
-    if flip.kind:
+    if flip.kind and flip.kind != "answer":  # which is what one expects of a flip
         heading.append(name(flip.kind))
+    if flip.parted is not None:
+        heading.append(f"part at word {count(flip.parted + 1)}")
     return FlipText(
         heading=" · ".join(heading),
         asked=tail(_question(task, flip.prompt or ""), _EXCERPT),
         target=tail(flip.target or "", _EXCERPT),
         old=_side(task, flip.old_answer, flip.old_output),
         new=_side(task, flip.new_answer, flip.new_output),
+        diff=_diff(flip),
     )
+
+
+def _diff(flip: Flip) -> str:
+    """The words around the first in which the outputs part, and what comes after."""
+    if flip.parted is None or not flip.old_output or not flip.new_output:
+        return ""
+    diff = word_diff(flip.old_output, flip.new_output)
+    return head(marked(diff, context=_CONTEXT, longest=_CHANGE), 2 * _EXCERPT)
 
 
 def _question(task: TaskComparison, prompt: str) -> str:

@@ -21,10 +21,12 @@ from regress.types import (
     Estimate,
     Evidence,
     Flip,
+    KindCounts,
     ModelSpec,
     Notice,
     PaddingCheck,
     QuadrantCounts,
+    Reading,
     SideCounts,
     SuiteEvidence,
     TaskComparison,
@@ -288,15 +290,38 @@ def noisy_gsm8k() -> TaskComparison:
         half_loss=0.025,
         half_distance=0.033,
     )
+    own = estimates(1319, model_nfr=66 / 1319, model_pfr=20 / 1319)
     return replace(
         task,
-        estimates={**values, **known(floor, excess_nfr=(0.044, 0.0735))},
+        estimates={
+            **values,
+            **known(floor, excess_nfr=(0.044, 0.0735)),
+            **known(own, model_nfr=(0.0395, 0.0631)),
+        },
+        kinds=KindCounts(
+            negative={"truncated": 9, "unreadable": 14, "format": 3, "answer": 60},
+            positive={"answer": 20},
+            recoverable=8,
+            not_the_models=20,
+        ),
+        readings=both_readings(),
         evidence=evidence_of(3e-10, 6e-10, 1e-10, detected=True, mde=0.0218),
         padding=PaddingCheck(n=400, batch_size=16, largest=0.31, threshold=0.01),
         warnings=(
             Notice(code="engine-padding", data={"batch_size": 16, "largest": 0.31, "threshold": 0.01}),
             Notice(code="floor-conditional", data={"runs": 2}),
         ),
+    )
+
+
+def both_readings() -> tuple[Reading, Reading]:
+    """A strict and a flexible extractor that disagree about the update."""
+    strict = estimates(1319, old=0.5807, new=0.5307, delta=-0.05, nfr=0.0652, pfr=0.0152)
+    flexible = estimates(1319, old=0.5989, new=0.5717, delta=-0.0272, nfr=0.0462, pfr=0.019)
+    gap = Estimate(value=0.0228, n=1319, low=0.0121, high=0.0335, confidence=0.95, method="miller-t")
+    return (
+        Reading(metric="exact_match/strict-match", estimates=strict),
+        Reading(metric="exact_match/flexible-extract", estimates=flexible, delta_gap=gap),
     )
 
 

@@ -27,6 +27,7 @@ SAID = {
     "shown-differs",
     "max-tokens-reduced",
     "constant-answers",
+    "degenerate",
     "pool-partial",
     "pool-skipped",
     "floor-unusable",
