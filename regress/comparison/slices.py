@@ -166,5 +166,5 @@ def _uncut(made: Collection[SliceBy], by: Sequence[SliceBy]) -> Iterator[Notice]
 
 def _unknown(pairs: Pairs, instances: pa.Table | None) -> Iterator[Notice]:
     """Where what the items say is not stored."""
-    if instances is None or instances["prompt"].null_count == len(instances):
-        yield Notice(code="items-unknown", data={"hashed": instances is not None and not pairs.old_spec.text})
+    if instances is None or not pairs.old_spec.text:
+        yield Notice(code="items-unknown", data={"hashed": instances is not None})
