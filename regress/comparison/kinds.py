@@ -7,7 +7,6 @@ Estimates, in the row of a single task, over all n instances; descriptive only, 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from regress.comparison.noise import tosses
 from regress.comparison.readings import other_extractors, values
 from regress.metrics import kinds as rules
 from regress.metrics.continuous import TIE
+from regress.schema import targets_of
 from regress.scoring.score import score
 from regress.types import Estimate, KindCounts, Pairs, RunSpec, TaskSpec
 
@@ -183,19 +183,10 @@ def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, ea
 
 
 def _judged_again(task: TaskSpec, output: str, target: str | None) -> float | None:
-    if task.scorer.get("kind") != "text" or target is None:
+    targets = targets_of(target)
+    if task.scorer.get("kind") != "text" or not targets:
         return None
     try:
-        return score(task.scorer, task.metric, outputs=[output], targets=_references(target)).score
+        return score(task.scorer, task.metric, outputs=[output], targets=targets).score
     except (ValueError, TypeError, KeyError, re.error):  # a scorer that somebody else wrote
         return None
-
-
-def _references(target: str) -> list[str]:
-    """Reference answers out of `Instance.target`, which holds several as a JSON list."""
-    try:
-        several = json.loads(target)
-    except (ValueError, RecursionError):
-        return [target]
-    listed = isinstance(several, list) and len(several) > 1 and all(isinstance(one, str) for one in several)
-    return several if listed else [target]

@@ -145,7 +145,7 @@ def test_where_it_cannot_be_judged_again_that_it_goes_on_decides(why, sums, task
     assert why(RIGHT, WRONG + ON, task=sums(FLEXIBLE, **task_changes)) == "runaway"
 
 
-@pytest.mark.parametrize("target", ["[" * 100_000, '["42"', "null", '[["#### 42"], 1]'])
+@pytest.mark.parametrize("target", ['["42"', "null", '["#### 42", 1]'])
 def test_a_reference_that_only_looks_like_a_list_is_a_text(why, target):
     assert why(RIGHT, WRONG + ON, target="#### 42", stored=target) == "answer"
 
