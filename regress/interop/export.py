@@ -68,7 +68,7 @@ def write_run(run: Run, instances: pa.Table | None, path: Path, format: Format) 
         "manifest": strict(run.manifest),
     }
     schema = EXPORT.with_metadata({METADATA: json.dumps(document, sort_keys=True).encode()})
-    _write(schema, _joined(run.predictions, instances), path, format)
+    _write(schema, joined(run.predictions, instances), path, format)
 
 
 def write_table(table: pa.Table, path: Path, format: Format) -> None:
@@ -81,8 +81,8 @@ def write_table(table: pa.Table, path: Path, format: Format) -> None:
     _write(table.schema, iter(table.to_batches(max_chunksize=ROWS)), path, format)
 
 
-def _joined(predictions: pa.Table, instances: pa.Table | None) -> Iterator[pa.RecordBatch]:
-    """Batches of `EXPORT`; columns that it does not know are left out."""
+def joined(predictions: pa.Table, instances: pa.Table | None) -> Iterator[pa.RecordBatch]:
+    """Predictions with what is known of their instances, as batches of `EXPORT`."""
     known = INSTANCE.empty_table() if instances is None else instances
     found = pc.index_in(predictions["instance_id"], value_set=known["instance_id"])
     known = known.select([column.name for column in _OF_INSTANCE])

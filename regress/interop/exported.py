@@ -34,6 +34,9 @@ UNKNOWN = (
 )
 """What JSONL and CSV do not tell."""
 
+UNNAMED = "exported"
+"""The task's name where nobody tells: the same for all files, so that two of them can be compared."""
+
 _MARKS = {"instance_id", "index", "prompt_hash", "status", "choice_logprobs", "left_truncated"}
 _LOOKED_AT = 4096
 
@@ -76,7 +79,7 @@ class _Export:
     heading: Heading
 
     def records(self) -> Iterator[Record]:
-        return itertools.starmap(_record, rows(self.path))
+        return itertools.starmap(record, rows(self.path))
 
 
 # ── headings ─────────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +137,7 @@ def _unknown_heading(path: Path, reading: Reading) -> Heading:
     return Heading(
         format="regress",
         files=(path,),
-        task=reading.task or path.stem,
+        task=reading.task or UNNAMED,
         model=ModelSpec(name=path.stem, source=path.name),
         engine=EngineSpec(name="unknown", version="", batch_size=None),
         producer="regress",
@@ -161,7 +164,8 @@ def _scale(rows: Iterable[Row]) -> Scale | None:
     return "binary" if any(row["correct"] is not None for row in rows) else None
 
 
-def _record(where: str, row: Row) -> Record:
+def record(where: str, row: Row) -> Record:
+    """A row of `regress.interop.export.EXPORT`, checked, as a record that holds its prediction verbatim."""
     values = {name: row[name] for name in PREDICTION.names}
     values["scores"] = {name: _number(value) for name, value in (row["scores"] or {}).items()}
     for name in ("choice_logprobs", "choice_lengths"):

@@ -146,6 +146,21 @@ def _jsonl_batches(path: Path) -> Iterator[pa.RecordBatch]:
             raise _first_unusable(some) from None
 
 
+def checked(where: str, row: Row) -> Row:
+    """A row from elsewhere with the columns of `EXPORT` in their types; null where there is none.
+
+    Raises:
+        DataError: If it is no row of an export.
+    """
+    try:
+        batch = _of_rows([row])
+    except UNUSABLE:
+        raise _first_unusable([(where, row)]) from None
+    _check(batch, [where])
+    found: Row = batch.to_pylist(maps_as_pydicts="strict")[0]
+    return found
+
+
 def _of_rows(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(
         [{name: _pairs(value) for name, value in row.items()} for row in rows], schema=_PLAIN
