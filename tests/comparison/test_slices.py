@@ -347,6 +347,12 @@ def test_a_run_that_stores_hashes_is_cut_by_the_hashes_of_its_tags(paired, cut):
     assert ("items-unknown", {"hashed": True}) in [(one.code, one.data) for one in found.warnings]
 
 
+def test_imported_items_may_bear_tags_and_no_prompts(paired, cut):
+    found = cut(paired(*damaged("chess")), prompt=None, target=None, tags=tagged)
+    assert found.rows[0].value == "chess"
+    assert codes(found) == []
+
+
 def test_tags_that_are_empty_cut_nothing(paired, cut):
     found = cut(paired(*damaged("chess")), by=("tag",), tags=lambda _: {})
     assert (found.rows, codes(found)) == ((), ["not-cut"])
