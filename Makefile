@@ -9,7 +9,7 @@ POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(
             $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare gate calibration test test-all check lint types contracts benchmark demo-models clean
+.PHONY: help setup compare gate gsm8k-systems calibration test test-all check lint types contracts benchmark demo-models clean
 
 help:  ## this list
 	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
@@ -28,6 +28,17 @@ compare: setup  ## what did the update break? evaluates what is not stored yet, 
 
 gate: setup  ## may the new model go out? [POLICY=strict|balanced|permissive|FILE]
 	$(BIN)/regress gate $(OLD) $(NEW) $(if $(POLICY),--policy $(POLICY)) $(POSSIBLE) $(ARGS)
+
+SYSTEMS   := 6b_finetuning 6b_verification 175b_finetuning 175b_verification
+SOLUTIONS := $(or $(DATA),../shared/data)/gsm8k/example_model_solutions.jsonl
+
+gsm8k-systems: setup  ## four recorded GSM8K systems as runs, compared in three pairs [DATA=../shared/data]
+	set -e; for system in $(SYSTEMS); do \
+	  $(BIN)/regress import $(SOLUTIONS) --as $$system --task gsm8k --marker 'A: ' --map \
+	    question=question,target=ground_truth,prediction=$$system.solution,correct=$$system.is_correct; done
+	$(BIN)/regress compare 6b_finetuning 6b_verification --tasks gsm8k
+	$(BIN)/regress compare 175b_finetuning 175b_verification --tasks gsm8k
+	$(BIN)/regress compare 6b_verification 175b_finetuning --tasks gsm8k
 
 test: setup  ## the default test lane: no network, no GPU, no shared folder
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)

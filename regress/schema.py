@@ -129,7 +129,7 @@ def targets_of(text: str | None) -> tuple[str, ...]:
     if text.startswith('["') and text.endswith('"]'):
         try:
             several = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return (text,)
         if len(several) > 1 and all(isinstance(one, str) for one in several):
             return tuple(several)

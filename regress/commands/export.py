@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from regress.options import add_store, names, one_of
+from regress.options import add_allow, add_store, names
 
 
 def add(commands: Any) -> None:
@@ -22,14 +22,7 @@ def add(commands: Any) -> None:
         "--to", metavar="F,…", type=names, required=True, help="formats: parquet, csv, jsonl, eee"
     )
     parser.add_argument("--tasks", metavar="T,…", type=names, help="only these tasks (default: all stored)")
-    parser.add_argument(
-        "--allow",
-        metavar="WHAT",
-        action="append",
-        default=[],
-        type=one_of("prompts", "task", "scorer"),
-        help="prompts, task, scorer: pair although these differ",
-    )
+    add_allow(parser)
     parser.add_argument(
         "--out", metavar="DIR", default="reports/exports", help="where to (default: reports/exports)"
     )

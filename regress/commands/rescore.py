@@ -23,6 +23,12 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--task", metavar="T", help="task by name, or its YAML (default: all that is stored)")
     parser.add_argument("--metric", metavar="M", help="metric that decides (default: the definition's)")
+    parser.add_argument(
+        "--trust-task-code", action="store_true", help="run Python that a task YAML given by path names"
+    )
+    parser.add_argument(
+        "--allow-unsafe-code", action="store_true", help="judge tasks that execute what a model wrote"
+    )
     add_store(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=_rescore, parser=parser)
@@ -34,7 +40,13 @@ def _rescore(options: argparse.Namespace) -> int:
 
     with console.watched() as progress:
         found = rescore(
-            *options.run, task=options.task, metric=options.metric, store=options.store, progress=progress
+            *options.run,
+            task=options.task,
+            metric=options.metric,
+            trust_task_code=options.trust_task_code,
+            allow_unsafe_code=options.allow_unsafe_code,
+            store=options.store,
+            progress=progress,
         )
     if options.json:
         console.print_json([one.document() for one in found])

@@ -74,4 +74,6 @@ def _task(row: Mapping[str, Any]) -> str:
     )
     marks += ["demo items"] if row["data"] == "demo" else []
     marks += [f"{row['variation']} {row['replica']}"] if row.get("variation") else []
+    if origin := row.get("origin"):
+        marks.append("rescored" if origin == "rescored" else f"imported, {origin}")
     return str(row["task"]) + (f" ({', '.join(marks)})" if marks else "")

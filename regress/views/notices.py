@@ -168,7 +168,7 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "significant-drop": _significant,
     "imported": _imported,
     "rescored": lambda data: (
-        f"The {data['side']} outputs were judged again after the run (`regress rescore`), not asked for again."
+        f"The {data['side']} outputs were judged again after the run (`regress rescore`), not asked again."
     ),
     "listed-not-right": lambda data: (
         f"The old model was never right on {listed(data['ids'])}, so nothing is held there."

@@ -67,7 +67,8 @@ def _ranges(marks: Sequence[int]) -> str:
 
 
 def _flips_line(task: TaskComparison) -> str:
-    judged = name(task.task.metric) + ("" if task.members else f", {task.task.num_fewshot}-shot")
+    shots = task.task.num_fewshot
+    judged = name(task.task.metric) + ("" if task.members or shots is None else f", {shots}-shot")
     if task.n == 0:
         flips = [f"{plural(task.n, 'instance')} compared"]
     else:

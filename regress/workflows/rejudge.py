@@ -65,8 +65,16 @@ def _judgement(row: Mapping[str, Any], item: Mapping[str, Any], definition: Know
     return replace(judged, scores={**judged.scores, **recorded})
 
 
-def by_lm_eval(run: Run, task: str, metric: str | None) -> tuple[TaskSpec, Iterator[Prediction]]:
+def by_lm_eval(
+    run: Run, task: str, metric: str | None, **permitted: bool
+) -> tuple[TaskSpec, Iterator[Prediction]]:
     """Judge a run's rows by the task's own code, which needs lm-eval and the task's items.
+
+    Args:
+        run: The run.
+        task: A task by name, or the path of its YAML.
+        metric: The metric that decides; null for the definition's.
+        **permitted: `trust_task_code` and `allow_unsafe_code` (`regress.config.Settings`).
 
     Returns:
         The task as it judges now, and the judged rows.
@@ -81,7 +89,7 @@ def by_lm_eval(run: Run, task: str, metric: str | None) -> tuple[TaskSpec, Itera
         raise MissingExtra(f"judging {task} again", "models", error.name or "lm-eval") from None
     asked = run.manifest.recorded.get("asked") or {}
     given = {name: asked[name] for name in ("data", "num_fewshot", "fewshot") if asked.get(name) is not None}
-    found = load(Settings(tasks=(task,), metric=metric, **given)).tasks
+    found = load(Settings(tasks=(task,), metric=metric, **permitted, **given)).tasks
     if len(found) != 1:
         raise TaskError(f"{task} stands for {len(found)} tasks", allowed="one task")
     judging = found[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,8 @@ def rescore(
     *names: str,
     task: str | None = None,
     metric: str | None = None,
+    trust_task_code: bool = False,
+    allow_unsafe_code: bool = False,
     store: str | Path | None = None,
     progress: Progress = silent,
 ) -> list[Rescored]:
@@ -97,6 +99,8 @@ def rescore(
         *names: Models with stored runs, paths of runs, or answers that others recorded.
         task: A task by name, or the path of its YAML; by default every task that is stored.
         metric: The metric that decides; by default the definition's.
+        trust_task_code: Run Python that a task YAML given by path names.
+        allow_unsafe_code: Judge tasks that execute what a model wrote.
         store: Folder of runs.
         progress: Called with what happens.
 
@@ -109,7 +113,8 @@ def rescore(
     found = [path for name in names for path in _runs(name, task, into, progress).values()]
     if not found:
         raise UsageError("no run is named", allowed="names of models or paths of runs")
-    ready = [_judged_again(read_run(path), task, metric) for path in found]
+    permitted = {"trust_task_code": trust_task_code, "allow_unsafe_code": allow_unsafe_code}
+    ready = [_judged_again(read_run(path), task, metric, permitted) for path in found]
     return [_kept(run, table, spec, into, progress) for run, table, spec in ready]
 
 
@@ -121,13 +126,15 @@ def _runs(name: str, task: str | None, store: Store, progress: Progress) -> stor
     return stored.finished(name, settings, store, tasks_given=tasks_given) if runs is None else runs
 
 
-def _judged_again(run: Run, task: str | None, metric: str | None) -> tuple[Run, pa.Table, RunSpec]:
+def _judged_again(
+    run: Run, task: str | None, metric: str | None, permitted: Mapping[str, bool]
+) -> tuple[Run, pa.Table, RunSpec]:
     """A run's predictions by the present definition, and the spec that says so."""
     definition = _definition(task or run.spec.task.name, metric)
     judging: Known | TaskSpec
     rows: Iterator[Judgement] | Iterator[Prediction]
     if definition is None or definition.scorer["kind"] == "lm-eval":
-        judging, rows = by_lm_eval(run, task or run.spec.task.name, metric)
+        judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, **permitted)
     else:
         judging, rows = definition, by_data(run, definition)
     judged = table_of(list(rows), _JUDGED)

@@ -46,6 +46,8 @@ NOTICES: dict[str, dict[str, Any]] = {
     "floor-unusable": {"reason": "rerun 2 answers other instances."},
     "significant-drop": {"low": 0.003, "scale": "binary"},
     "listed-not-right": {"ids": ["a", "b"]},
+    "imported": {"side": "old", "from": "lm-eval 0.4.13", "unknown": ["finish", "model.dtype", "moon"]},
+    "rescored": {"side": "old and new", "from": "rescored", "unknown": []},
 }
 
 

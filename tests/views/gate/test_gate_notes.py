@@ -35,6 +35,8 @@ SAID = {
     "left-truncated",
     "per-document",
     "metric-negated",
+    "imported",
+    "rescored",
     ENGINE_AT_FAULT,
 }
 OF_RULES = {"significant-drop", "listed-not-right"}
