@@ -1,0 +1,211 @@
+"""Stored outputs are judged again without the model, both sides together, and what that changed is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regress.definitions.known import shipped
+from regress.errors import NotComparable, RegressError, StoreError, TaskError
+from regress.schema import targets_of
+from regress.store.manifest import read_spec
+from regress.store.runs import Store, read_instances, read_run
+from regress.types import Instance, Prediction, TaskSpec
+from regress.workflows.compare import compare
+from regress.workflows.rescore import rescore
+
+LOOSE = {
+    "kind": "text",
+    "filters": [{"name": "strict-match", "filter": [{"function": "take_first"}]}],
+    "metrics": [{"metric": "exact_match", "function": "exact_match"}],
+}
+"""How an earlier version may have judged: the whole output has to equal the target."""
+
+
+@pytest.fixture
+def gsm8k(
+    tmp_path: Path, store_run: Callable[..., Path], make_task: Any, monkeypatch: Any
+) -> Callable[..., Path]:
+    """A stored run of GSM8K by a model that wrote these outputs, judged by an earlier extractor."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGRESS_STORE", str(tmp_path / "runs"))
+
+    def made(label: str, outputs: Sequence[str], **changes: Any) -> Path:
+        asked = {"kind": "generation", "metric": "exact_match/strict-match", "version": "1.0", "data": "dir"}
+        task: TaskSpec = make_task("gsm8k", n=len(outputs), scorer=LOOSE, **asked)
+        rows = [
+            Prediction(
+                instance_id=f"q{i}",
+                index=i,
+                prompt_hash="p",
+                output=output,
+                answer=output.strip(),
+                status="scored",
+                correct=False,
+                score=0.0,
+                scores={"exact_match/strict-match": 0.0},
+            )
+            for i, output in enumerate(outputs)
+        ]
+        items = [
+            Instance(id=f"q{i}", index=i, prompt=f"Q{i}", target=f"so it is #### {i}")
+            for i in range(len(outputs))
+        ]
+        return store_run(tmp_path / "runs", label, rows, task=task, instances=items, **changes)
+
+    return made
+
+
+def test_the_present_extractor_reads_the_stored_outputs(gsm8k: Callable[..., Path]) -> None:
+    path = gsm8k("old", ["#### 0", "#### 7", "two"])
+    (found,) = rescore("old")
+    run = read_run(found.path)
+    assert run.predictions["correct"].to_pylist() == [True, False, False]
+    assert run.predictions["status"].to_pylist() == ["scored", "scored", "unparsable"]
+    assert run.predictions["output"].equals(read_run(path).predictions["output"])
+    assert (found.gained, found.lost, found.old_unreadable, found.new_unreadable) == (1, 0, 0, 1)
+
+
+def test_the_new_run_says_what_it_is(gsm8k: Callable[..., Path]) -> None:
+    before = read_spec(gsm8k("old", ["#### 0"]))
+    (found,) = rescore("old", task="gsm8k")
+    spec, definition = read_spec(found.path), shipped("gsm8k")
+    assert definition is not None
+    assert spec.origin is not None
+    assert spec.origin.format == "rescored"
+    assert spec.origin.name.startswith("old/gsm8k@")
+    assert spec.model.name == "old-rescored"
+    assert spec.task.scorer == definition.scorer
+    assert (spec.task.prompts, spec.task.targets) == (before.task.prompts, before.task.targets)
+    assert read_instances(read_run(found.path)) is not None
+
+
+def test_both_sides_are_judged_alike_and_then_compared_by_name(gsm8k: Callable[..., Path]) -> None:
+    """The change of harness is told by `rescore`; what is left is the models'."""
+    gsm8k("old", ["#### 0", "#### 1", "#### 9"])
+    gsm8k("new", ["#### 0", "#### 8", "#### 2"])
+    assert len(rescore("old", "new")) == 2
+    counts = compare("old-rescored", "new-rescored", tasks="gsm8k").tasks[0].counts
+    assert counts is not None
+    assert (counts.both_right, counts.negative_flips, counts.positive_flips) == (1, 1, 1)
+
+
+def test_compare_refuses_another_extractor_and_offers_this(gsm8k: Callable[..., Path]) -> None:
+    path = gsm8k("old", ["#### 0"])
+    (found,) = rescore("old")
+    with pytest.raises(NotComparable, match="regress rescore OLD NEW") as refused:
+        compare(str(path), str(found.path))
+    assert refused.value.field in ("task.version", "task.scorer")
+
+
+def test_where_nothing_changes_nothing_is_written(gsm8k: Callable[..., Path], tmp_path: Path) -> None:
+    gsm8k("old", ["#### 0"])
+    (first,) = rescore("old")
+    (again,) = rescore(str(first.path))
+    assert first.changed
+    assert not again.changed
+    assert again.path == first.path
+    assert len(Store(tmp_path / "runs").runs()) == 2
+
+
+def test_choices_are_judged_again_from_their_log_likelihoods(
+    tmp_path: Path, store_run: Callable[..., Path], make_task: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGRESS_STORE", str(tmp_path / "runs"))
+    task = make_task("piqa", n=1, scorer={"kind": "choice", "metrics": ["acc_norm"]}, metric="acc_norm")
+    row = Prediction(
+        instance_id="g",
+        index=0,
+        prompt_hash="p",
+        output="bb",
+        answer="1",
+        status="scored",
+        correct=False,
+        score=0.0,
+        scores={"acc_norm": 0.0},
+        choice_logprobs=(-1.0, -1.5),
+        choice_lengths=(1, 2),
+    )
+    item = Instance(id="g", index=0, prompt="G", target="a", choices=("a", "bb"), golds=(0,))
+    store_run(tmp_path / "runs", "old", [row], task=task, instances=[item])
+    (found,) = rescore("old", task="piqa")
+    (judged,) = read_run(found.path).predictions.to_pylist()
+    assert (judged["correct"], judged["answer"], judged["gold_margin"]) == (True, "0", 0.5)
+    assert dict(judged["scores"]) == {"acc": 1.0, "acc_norm": 0.0}
+
+
+def test_another_metric_can_decide(gsm8k: Callable[..., Path]) -> None:
+    gsm8k("old", ["it is 0."])
+    (found,) = rescore("old", metric="exact_match/flexible-extract")
+    assert read_run(found.path).predictions["correct"].to_pylist() == [True]
+
+
+def test_a_definition_by_path_judges(gsm8k: Callable[..., Path], tmp_path: Path) -> None:
+    gsm8k("old", ["answer: 0"])
+    from regress.definitions.yaml_files import tasks_folder
+
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        f"include: {tasks_folder() / 'gsm8k' / 'gsm8k.yaml'}\n"
+        "filter_list:\n  - name: said\n    filter:\n"
+        "      - {function: regex, regex_pattern: 'answer: ([0-9]+)'}\n      - {function: take_first}\n"
+        "metadata: {version: 9}\n"
+    )
+    (found,) = rescore("old", task=str(mine))
+    spec = read_spec(found.path)
+    assert (spec.task.metric, spec.task.version) == ("exact_match/said", "9")
+    assert read_run(found.path).predictions["correct"].to_pylist() == [True]
+
+
+def test_nothing_is_written_unless_all_runs_can_be_judged(gsm8k: Callable[..., Path], tmp_path: Path) -> None:
+    gsm8k("old", ["#### 0"])
+    gsm8k("new", ["#### 0"], text=False)
+    with pytest.raises(StoreError, match="hashes instead of texts"):
+        rescore("old", "new")
+    assert {run.label for run in Store(tmp_path / "runs").runs()} == {"old", "new"}
+
+
+def test_a_definition_that_asks_otherwise_is_refused(gsm8k: Callable[..., Path]) -> None:
+    gsm8k("old", ["#### 0"])
+    with pytest.raises((TaskError, RegressError), match=r"piqa"):
+        rescore("old", task="piqa")
+
+
+def test_a_run_that_is_not_there_is_named(gsm8k: Callable[..., Path]) -> None:
+    gsm8k("old", ["#### 0"])
+    with pytest.raises(RegressError, match="'odl'; did you mean 'old'"):
+        rescore("odl")
+
+
+@pytest.mark.models
+def test_what_only_lm_eval_can_judge_is_judged_by_it(world: Path, command: Callable[..., Any]) -> None:
+    """A task whose own code reads the answer; its items are those that it was asked."""
+    from regress.definitions.yaml_files import tasks_folder
+
+    (world / "judge.py").write_text(
+        "def judge(doc, results):\n    return {'hit': float('1001' in results[0])}\n"
+    )
+    (world / "own.yaml").write_text(
+        f"include: {tasks_folder() / 'gsm8k' / 'gsm8k.yaml'}\n"
+        "task: own\nfilter_list: null\nprocess_results: !function judge.judge\n"
+        "metric_list:\n  - {metric: hit, aggregation: mean, higher_is_better: true}\n"
+        "metadata: {version: 1, scale: binary, data: gsm8k}\n"
+    )
+    given = ("--data", "data", "--engine", "scripted", "--trust-task-code")
+    assert command("evaluate", "old.jsonl", "--tasks", "own.yaml", *given).code == 0
+    done = command("rescore", "old.jsonl", "--task", "own.yaml", "--json")
+    assert done.code in (0, 2), done.err
+    if done.code == 2:
+        assert "trust-task-code" in done.err
+    else:
+        assert json.loads(done.out)[0]["task"] == "own"
+
+
+def test_targets_come_back_out_of_their_text() -> None:
+    assert targets_of('["a", "b"]') == ("a", "b")
+    assert targets_of('["a", broken"]') == ('["a", broken"]',)
