@@ -192,3 +192,19 @@ def test_what_is_more_than_chance_stands_beside_the_estimates(compared):
 def test_tables_do_not_flood_the_prompt(compared):
     assert "pyarrow" not in repr(compared)
     assert "pairs=" not in repr(compared)
+
+
+def test_generations_bear_the_word_in_which_they_part(make_run, make_choices, make_task, compared):
+    task, rows = make_task("sums", kind="generation"), make_choices("ABA", "AAA")
+
+    def written(*texts):
+        return [dataclasses.replace(row, output=text) for row, text in zip(rows, texts, strict=True)]
+
+    one = pair(
+        make_run(written("so 1", "so 2", "so 3"), task=task),
+        make_run(written("so 1", "so 4", "now 3"), task=task, model="demo-v2"),
+    )
+    frame = ComparedRuns.of(assemble([one]), {"sums": one}).flips("sums")
+    assert frame["parted"].tolist() == [pd.NA, 1, 0]
+    assert frame["parted"].dtype == "Int64"
+    assert "parted" not in compared.flips("quiz").columns
