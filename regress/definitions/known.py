@@ -38,7 +38,7 @@ _AGGREGATIONS = {
 """How lm-eval takes its own metrics together where a definition does not say it."""
 
 _DESCENDING = frozenset({"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score"})
-_FUNCTION = re.compile(r"\s*(?:@.*\n\s*)*(?:def |<function )(\w+)")
+_FUNCTION = re.compile(r"\s*(?:@.*\n\s*)*(?:def |<function )(?:[\w.<>]+\.)?(\w+)")
 _LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 
 
@@ -196,7 +196,10 @@ def _metric(declared: dict[str, Any]) -> Metric:
         name=name,
         aggregation=aggregation if isinstance(aggregation, str) else _AGGREGATIONS.get(name),
         higher_is_better=higher is not False,
-        builtin=isinstance(named, str) and source is None and name in _AGGREGATIONS and not name.startswith("rouge"),
+        builtin=isinstance(named, str)
+        and source is None
+        and name in _AGGREGATIONS
+        and not name.startswith("rouge"),
         options=declared,
     )
 
