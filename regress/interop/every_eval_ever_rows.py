@@ -12,6 +12,7 @@ from regress.interop import lines
 from regress.interop.exported import record as exported_record
 from regress.interop.exported_rows import checked
 from regress.interop.fields import Fields
+from regress.interop.items import place, tags
 from regress.interop.records import Record
 from regress.interop.rows import headline_filter
 from regress.types import Finish, Status
@@ -22,7 +23,6 @@ OURS = "regress"
 UNNAMED = "score"
 """What a metric is called that no aggregate result names."""
 
-_TAGS = ("subject", "subset", "category", "topic", "difficulty", "level", "language", "split")
 _FINISH: dict[str, Finish] = {"stop": "stop", "max_tokens": "length"}
 _UNREADABLE = "[invalid]"
 _EPOCH = re.compile("[1-9][0-9]{0,3}")
@@ -74,7 +74,7 @@ def record(row: Fields, metric: str, headline: str) -> Record:
         choices=choices,
         golds=_golds(row, choices, references),
         targets=references,
-        tags={name: str(value) for name, value in row.mapping("metadata").items() if name in _TAGS},
+        tags=tags(row.mapping("metadata")),
         source=source_json(row.mapping("metadata")) if row.mapping("metadata") else None,
         output=output,
         answer=answer,
@@ -132,8 +132,8 @@ def _answer(row: Fields, choices: Sequence[str] | None, output: str | None) -> t
             read = Fields(row.where, item).text("extracted_value")
     if read is None or read == _UNREADABLE:
         return None, "unparsable"
-    place = None if choices is None else _place(read, choices)
-    return read.strip() if place is None else str(place), "scored"
+    found = None if choices is None else place(read, choices)
+    return read.strip() if found is None else str(found), "scored"
 
 
 def _golds(row: Fields, choices: Sequence[str] | None, references: Sequence[str]) -> tuple[int, ...]:
@@ -141,26 +141,8 @@ def _golds(row: Fields, choices: Sequence[str] | None, references: Sequence[str]
     if choices is None:
         return ()
     by_index = "lm_eval_metrics" in row.mapping("metadata")
-    places = [_place(reference, choices, by_index=by_index) for reference in references]
-    return tuple(sorted({place for place in places if place is not None}))
-
-
-def _place(text: str, choices: Sequence[str], *, by_index: bool = False) -> int | None:
-    """Which choice is meant; null if none or several are.
-
-    >>> _place("blue", ["red", "blue"]), _place("B", ["red", "blue"]), _place("1", ["red", "blue"])
-    (1, 1, None)
-    >>> _place("1", ["red", "blue"], by_index=True)
-    1
-    """
-    text = text.strip()
-    same = [place for place, choice in enumerate(choices) if choice.strip() == text]
-    if same:
-        return same[0] if len(same) == 1 else None
-    place = ord(text) - ord("A") if len(text) == 1 and text.isascii() and text.isupper() else None
-    if by_index and text.isascii() and text.isdecimal() and len(text) < 4:
-        place = int(text)
-    return place if place is not None and place < len(choices) else None
+    golds = [place(reference, choices, by_index=by_index) for reference in references]
+    return tuple(sorted({gold for gold in golds if gold is not None}))
 
 
 def _repeat(row: Fields) -> int:
