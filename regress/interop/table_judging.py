@@ -1,0 +1,249 @@
+"""How a table's answers are judged: what its columns and the task allow, checked on its first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from regress.definitions.known import Known
+from regress.errors import DataError, RegressError, TaskError, UnknownName, UsageError
+from regress.interop import cells
+from regress.interop.columns import Columns, Layout, Row
+from regress.interop.heads import Head
+from regress.interop.synonyms import LOWER_IS_BETTER, folded
+from regress.interop.table_choices import Choosable, Form, elements, form_of
+from regress.interop.table_direction import Role, check, ranking
+from regress.interop.table_evidence import Chosen, Evidence, Judged, Likelihoods, Recorded, Targets
+from regress.interop.table_items import Item, Items
+from regress.interop.table_tasks import EXACT
+from regress.scoring.choice import CHOOSING
+
+_CALLED = {"acc": "acc", "accuracy": "acc", "em": "exact_match", "exactmatch": "exact_match"}
+"""The metric that a column of right and wrong is named for."""
+
+_EVIDENCE = (
+    "a column of right and wrong (correct); or prediction and target; or log-probabilities of the choices "
+    "(logprobs) and target; or a score"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understanding:
+    """What is known of a table before all of its rows are read."""
+
+    head: Head
+    columns: Columns
+    asked: Collection[str]
+    """Roles that the user declared."""
+    layout: Layout
+    items: Items
+    task: Known | None
+    metric: str | None
+    """The metric that the user wants to decide."""
+
+    def evidence(self) -> Evidence:
+        """What tells whether an answer is right; the first that is there.
+
+        Raises:
+            DataError: If nothing does, or the first rows cannot be what they are said to be.
+        """
+        layout, right = self.layout, self.target is not None
+        scorer = self.task.scorer if self.task else {}
+        coded = scorer.get("kind") == "lm-eval"
+        said = layout.has("prediction") and right
+        if self.role is not None and right and not coded:
+            return self._by_logprobs(self.role)
+        if said and scorer.get("kind") == "text":
+            return self._by_text(self.task)
+        if layout.has("correct"):
+            return self._by_record()
+        if layout.has("score"):
+            return self._by_score()
+        if right and (layout.has("prediction") or layout.has("answer")) and self._has_choices():
+            return self._by_choice()
+        if said and not coded:
+            return self._by_text(None)
+        raise self._nothing(coded)
+
+    # ── what there is ────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def role(self) -> Role | None:
+        """How log-probabilities are given; null if they are not."""
+        roles: tuple[Role, ...] = ("logprobs", "nll")
+        return next((role for role in roles if self.layout.has(role)), None)
+
+    @cached_property
+    def target(self) -> str | None:
+        """The column that holds what is right; null if none does."""
+        if self.columns.get("target"):
+            return self.columns["target"][0]
+        fields = self.items.fields
+        return (
+            " + ".join(fields.by_part["target"].values()) if fields and "target" in fields.by_part else None
+        )
+
+    @cached_property
+    def rows(self) -> list[tuple[Row, Item]]:
+        """The first rows that were answered, and what they tell about their items."""
+        read = [Row(where, told, self.layout) for where, told in self.head.under(self.layout.columns)]
+        return [(row, self.items(row)) for row in read if cells.problem(row.cell("error")) is None]
+
+    def _has_choices(self) -> bool:
+        return self._has_texts() or (self.task is not None and self.task.kind == "choice")
+
+    def _has_texts(self) -> bool:
+        fields = self.items.fields
+        return self.layout.has("choices") or (fields is not None and "choices" in fields.by_part)
+
+    def _among(self, row: Row, item: Item) -> Choosable:
+        texts = item.choices
+        count = len(row.numbers(self.role)) if self.role else None if texts is None else len(texts)
+        return Choosable(count=count, texts=texts)
+
+    def _form(self, of: str, column: str) -> Form | None:
+        """How a column, of what is right or of what the model chose, names choices."""
+        told = [
+            (one, self._among(row, item))
+            for row, item in self.rows
+            for one in elements(item.target if of == "target" else row.cell(of))
+        ]
+        form = form_of(told, column, self.head.name, settled=self.task is not None)
+        if form is None and told:
+            raise DataError(
+                f"the column {column!r} of {self.head.name} names no choices: {cells.shown(told[0][0])}",
+                allowed="indices from 0, letters, or the texts of the choices",
+            )
+        return form
+
+    # ── one kind of evidence each ────────────────────────────────────────────────────────────────
+
+    def _by_logprobs(self, role: Role) -> Evidence:
+        metrics, metric = self._choice_metrics()
+        targets = Targets(form=self._form("target", str(self.target)) or "index", column=str(self.target))
+        scores = [row.numbers(role) for row, _ in self.rows]
+        golds = [targets(row, item, self._among(row, item).count)["golds"] for row, item in self.rows]
+        odd = check(
+            role, "+".join(self.columns[role]), scores, ranking(scores, golds), declared=role in self.asked
+        )
+        return Evidence(
+            told=Judged(choices=Likelihoods(role=role, targets=targets), metric=metric),
+            metric=metric,
+            kind="choice",
+            scale=self.task.scale if self.task else "binary",
+            higher_is_better=self.task.higher_is_better if self.task else True,
+            scorer={"kind": "choice", "metrics": metrics},
+            judge=True,
+            remarks=(odd,) if odd else (),
+        )
+
+    def _choice_metrics(self) -> tuple[list[str], str]:
+        """What can be judged from log-probabilities and what is known of the choices, and what decides."""
+        if self.task is not None and self.task.kind != "choice":
+            raise UsageError(
+                f"{self.head.name} has log-probabilities of choices, and {self.task.name!r} has no choices",
+                do="Name the task that was asked, or none.",
+            )
+        texts = self._has_texts()
+        usable = {"acc", "brier_score"}
+        if texts or self.layout.has("lengths"):
+            usable.add("acc_norm")
+        if texts:
+            usable.add("acc_bytes")
+        declared = self.task.scorer["metrics"] if self.task else ["acc", "acc_norm"]
+        metrics = [name for name in declared if name in usable]
+        metric = self.metric or (self.task.metric if self.task else "acc")
+        if metric not in metrics and metric in CHOOSING & {*declared}:
+            raise DataError(
+                f"{metric!r} cannot be told from {self.head.name}, which has no texts of the choices",
+                allowed=", ".join(metrics) or None,
+                do="Say where they are: --map choices=COLUMN+COLUMN.",
+            )
+        if metric not in metrics:
+            raise UnknownName("metric", metric, metrics, where=self.head.name)
+        return metrics, metric
+
+    def _by_text(self, task: Known | None) -> Evidence:
+        metric = task.metric if task else self.metric or "exact_match"
+        if task is None and metric != "exact_match":
+            raise UnknownName("metric", metric, ["exact_match"], do="Without a task there is no other.")
+        remark = "No task is named: an answer is right if it is the reference, white space aside."
+        targets = Targets(form=None, column=str(self.target))
+        return Evidence(
+            told=Judged(choices=Likelihoods(role=None, targets=targets), metric=metric),
+            metric=metric,
+            kind="generation",
+            scale=task.scale if task else "binary",
+            higher_is_better=task.higher_is_better if task else True,
+            scorer=task.scorer if task else EXACT,
+            judge=True,
+            remarks=() if task else (remark,),
+        )
+
+    def _by_record(self) -> Evidence:
+        metric = self.metric or _CALLED.get(folded(self.columns["correct"][0]))
+        return Evidence(
+            told=self._recorded(metric, {}), metric=metric, kind=self.task.kind if self.task else None
+        )
+
+    def _by_score(self) -> Evidence:
+        names = self.columns["score"]
+        metric = self.metric or names[0]
+        if self.metric is not None and self.metric not in names and len(names) > 1:
+            raise UnknownName("metric", metric, names, where=self.head.name)
+        scores = {metric: names[0]} if len(names) == 1 else {name: name for name in names}
+        task = self.task if self.task is not None and self.task.metric == metric else None
+        lower = folded(names[0].rpartition(".")[2]) in LOWER_IS_BETTER
+        note = f"Of {metric!r} lower is better; its scores are negated." if lower and task is None else None
+        return Evidence(
+            told=self._recorded(metric, scores),
+            metric=metric,
+            kind=self.task.kind if self.task else None,
+            scale=task.scale if task else None,
+            higher_is_better=task.higher_is_better if task else not lower,
+            remarks=(note,) if note else (),
+        )
+
+    def _by_choice(self) -> Evidence:
+        metric = self.metric or "acc"
+        role = "answer" if self.layout.has("answer") else "prediction"
+        return Evidence(
+            told=Chosen(
+                targets=Targets(
+                    form=self._form("target", str(self.target)) or "index", column=str(self.target)
+                ),
+                form=self._form(role, self.columns[role][0]) or "index",
+                metric=metric,
+            ),
+            metric=metric,
+            kind="choice",
+        )
+
+    def _recorded(self, metric: str | None, scores: dict[str, str]) -> Recorded:
+        """What is recorded, with the choices as far as they are known."""
+        form = None
+        if self.target is not None and (self.role or self._has_texts()):
+            form = self._form("target", self.target)
+        targets = Targets(form=form, column=self.target or "target", needed=False)
+        return Recorded(choices=Likelihoods(role=self.role, targets=targets), metric=metric, scores=scores)
+
+    def _nothing(self, coded: bool) -> RegressError:
+        name = self.head.name
+        if coded and self.task is not None:
+            return TaskError(
+                f"the task {self.task.name!r} is judged by its own code, and {name} has no verdicts",
+                do="Say which column says it: --map correct=COLUMN.",
+            )
+        if self.role is not None:
+            return DataError(
+                f"{name} has log-probabilities of choices, and nothing that says which choice is right",
+                do="Say which column does: --map target=COLUMN.",
+            )
+        shown = [cells.shown(one)[1:-1] for one in self.head.names]
+        listed = ", ".join(shown[:12]) + (f", … ({len(shown)} in all)" if len(shown) > 12 else "")
+        return DataError(
+            f"{name} does not tell which answers are right; its columns are {listed}",
+            allowed=_EVIDENCE,
+            do="Say which column is which, for example --map prediction=COLUMN,target=COLUMN.",
+        )

@@ -1,0 +1,78 @@
+"""The task that a table's answers were given to, and its scorer with the marker that the texts have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from regress.definitions.known import Known, named
+from regress.errors import UsageError
+from regress.interop.records import Reading
+
+MARKER = "#### "
+"""What GSM8K's definition has before the answer."""
+
+EXACT: Mapping[str, Any] = {
+    "kind": "text",
+    "filters": [{"name": "none", "filter": [{"function": "take_first"}]}],
+    "metrics": [
+        {
+            "metric": "exact_match",
+            "function": "exact_match",
+            # white space at the ends goes, and each run of it shrinks to its first character
+            "regexes_to_ignore": [r"^\s+|\s+$|(?<=\s)\s+"],
+        }
+    ],
+}
+"""Is the text the reference, white space aside?"""
+
+
+def task_of(reading: Reading) -> Known | None:
+    """The task that the user names: one that comes with regress, or the one in a YAML file.
+
+    Returns:
+        Null if none is named, or if it is known to nobody here.
+
+    Raises:
+        TaskError: If a file is no task definition.
+        UnknownName: If the task has no such metric.
+        UsageError: If a marker is given and the task has none.
+    """
+    found = None if reading.task is None else named(reading.task, metric=reading.metric)
+    if reading.marker is None:
+        return found
+    if found is None:
+        raise UsageError(
+            f"the marker {reading.marker!r} is given, and no task that has one",
+            do="Name the task whose answers have it, for example --task gsm8k.",
+        )
+    return replace(found, scorer=marked(found, reading.marker))
+
+
+def marked(task: Known, marker: str) -> Mapping[str, Any]:
+    """The task's scorer with `marker` in place of its own `#### `.
+
+    Raises:
+        UsageError: If it has none, or the marker is blank.
+    """
+    if not marker.strip():
+        raise UsageError(f"the marker is {marker!r}", allowed="what stands before the answer, such as 'A: '")
+    scorer = _replaced(task.scorer, re.escape(marker))
+    if task.scorer.get("kind") != "text" or scorer == task.scorer:
+        raise UsageError(
+            f"the task {task.name!r} reads answers without a marker",
+            allowed=f"tasks whose answers stand behind {MARKER!r}",
+            do="Leave the marker out.",
+        )
+    assert isinstance(scorer, dict)
+    return scorer
+
+
+def _replaced(value: Any, pattern: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _replaced(one, pattern) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_replaced(one, pattern) for one in value]
+    return value.replace(MARKER, pattern) if isinstance(value, str) else value
