@@ -10,10 +10,12 @@ missing scores 0 and is not correct, as the format requires numbers, and says so
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -45,20 +47,29 @@ _RANGE: Mapping[Scale, Mapping[str, Any]] = {
 def write_run(run: Run, instances: pa.Table | None, folder: Path) -> tuple[Path, Path]:
     """Write a run to `folder`, under names that follow from its spec; returns results and samples.
 
-    Both files are replaced where they are; after an error they are not whole.
+    Both files are replaced once they are whole; the folder is made if it is not there.
 
     Raises:
         StoreError: If a file cannot be written.
     """
     name = _name(run)
     results, samples = folder / f"{name}.json", folder / f"{name}_samples.jsonl"
+    unfinished = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in (samples, results)}
     try:
-        with open(samples, "wb") as file:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(unfinished[samples], "wb") as file:
             for row in _rows(run, instances):
                 file.write(json_text(row).encode() + b"\n")
-        results.write_text(json_text(_results(run, samples)) + "\n", encoding="utf-8")
+        document = _results(run, samples.name, checksum=file_hash(unfinished[samples]))
+        unfinished[results].write_text(json_text(document) + "\n", encoding="utf-8")
+        for path, temporary in unfinished.items():
+            temporary.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write into {folder}: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            for temporary in unfinished.values():
+                temporary.unlink(missing_ok=True)
     return results, samples
 
 
@@ -132,7 +143,7 @@ def _number(value: float | None) -> float:
 # ── results ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _results(run: Run, samples: Path) -> dict[str, Any]:
+def _results(run: Run, samples: str, *, checksum: str) -> dict[str, Any]:
     return {
         "schema_version": VERSION,
         "evaluation_id": _evaluation_id(run),
@@ -150,9 +161,9 @@ def _results(run: Run, samples: Path) -> dict[str, Any]:
         "evaluation_results": [_result(run)],
         "detailed_evaluation_results": {
             "format": "jsonl",
-            "file_path": _canonical(run, samples.name),
+            "file_path": _canonical(run, samples),
             "hash_algorithm": "sha256",
-            "checksum": file_hash(samples),
+            "checksum": checksum,
             "total_rows": run.predictions.num_rows,
         },
     }

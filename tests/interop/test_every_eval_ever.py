@@ -445,6 +445,12 @@ def test_writing_twice_writes_the_same(run, tmp_path):
     assert [path.read_bytes() for path in write_run(run, None, tmp_path)] == first
 
 
-def test_a_folder_that_is_not_there_is_refused(run, tmp_path):
+def test_the_folder_is_made_and_holds_nothing_else(run, tmp_path):
+    written = write_run(run, None, tmp_path / "new" / "folder")
+    assert sorted((tmp_path / "new" / "folder").iterdir()) == sorted(written)
+
+
+def test_a_place_that_cannot_be_a_folder_is_refused(run, tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write into"):
-        write_run(run, None, tmp_path / "nowhere")
+        write_run(run, None, tmp_path / "file")
