@@ -39,7 +39,13 @@ def truth(value: Any, where: str, column: str) -> bool:
     if found is None and isinstance(value, (int, float)) and value in (0, 1):
         found = bool(value)
     if found is None:
-        raise refused(value, where, column, "true, false, yes, no, 1 or 0")
+        raise refused(
+            value,
+            where,
+            column,
+            "true, false, yes, no, 1 or 0",
+            do=None if _float(value) is None else f"If it is a score, say --map score={column}.",
+        )
     return found
 
 
@@ -150,11 +156,10 @@ def problem(value: Any) -> str | None:
     return None if told is None or told.strip().lower() in _NO_ERROR else told
 
 
-def refused(value: Any, where: str, column: str, allowed: str) -> DataError:
+def refused(value: Any, where: str, column: str, allowed: str, *, do: str | None = None) -> DataError:
     """The error about a cell."""
-    if value is None:
-        return DataError(f"{where} has nothing in the column {column!r}", allowed=allowed)
-    return DataError(f"{where} has {shown(value)} in the column {column!r}", allowed=allowed)
+    met = "nothing" if value is None else shown(value)
+    return DataError(f"{where} has {met} in the column {column!r}", allowed=allowed, do=do)
 
 
 def shown(value: Any) -> str:

@@ -28,6 +28,7 @@ def guess(
     fields: Collection[str] = (),
     parts: Collection[str] = (),
     target: str | None = None,
+    metric: str | None = None,
 ) -> tuple[str, ...]:
     """Add guessed columns to those that the user declared.
 
@@ -37,6 +38,7 @@ def guess(
         fields: Columns that a known task's definition reads, by its own names.
         parts: What that makes of them, of question and choices: not guessed.
         target: That of them which holds what is right; null if none does.
+        metric: The metric that the user wants to decide, which may be a column.
 
     Returns:
         Columns that may be the data set's own id (`regress.identity.ID_FIELDS`).
@@ -51,7 +53,7 @@ def guess(
     for role in ("correct", "question", "prompt"):
         guesser.one(role)
     guesser.texts()
-    guesser.rest()
+    guesser.rest(metric)
     return own
 
 
@@ -86,8 +88,8 @@ class _Guesser:
         targets, predictions = self._named("target"), self._named("prediction")
         if self.target is not None and "target" not in self.columns:
             words = [self.target, *words]
-        right = bool(targets) or "target" in self.columns
-        said = bool(predictions) or "prediction" in self.columns
+        right = bool(targets or self.columns.get("target"))
+        said = bool(predictions or self.columns.get("prediction"))
         chosen = bool(self.columns.get("logprobs") or self.columns.get("nll"))
         if words and not right and (said or chosen):
             targets = words
@@ -122,10 +124,10 @@ class _Guesser:
         self._one_of(["choices"], found)
         self._one_of(["lengths"], found)
 
-    def rest(self) -> None:
-        """Roles without which a table can be read."""
+    def rest(self, metric: str | None) -> None:
+        """Scores, if there is nothing else, and roles without which a table can be read."""
         if not self._has_evidence():
-            self.one("score")
+            self.one("score", [metric] if metric in self._free() else None)
         for role in ELSEWHERE:
             if len(self._named(role)) == 1:
                 self.one(role)

@@ -11,6 +11,9 @@ from typing import Any, Literal
 from regress.errors import DataError
 from regress.interop.table_files import HEAD, Cells, TableFile
 
+_LARGEST = 32 << 20
+"""Characters of text that are looked at, so that rows of a megabyte do not fill the memory."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -31,10 +34,16 @@ class Head:
             DataError: If there are no rows, or they cannot be read.
         """
         names = tuple(dict.fromkeys([*table.tree, *columns]))
-        rows = tuple(islice(table.rows(names), HEAD))
+        rows: list[Cells] = []
+        size = 0
+        for where, told in islice(table.rows(names), HEAD):
+            rows.append((where, told))
+            size += sum(len(cell) for cell in told if isinstance(cell, (str, bytes)))
+            if size > _LARGEST:
+                break
         if not rows:
             raise DataError(f"{table.path.name} has a header and no rows")
-        return cls(name=table.path.name, names=names, rows=rows)
+        return cls(name=table.path.name, names=names, rows=tuple(rows))
 
     def column(self, name: str) -> list[Any]:
         """The cells of a column."""

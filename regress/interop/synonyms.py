@@ -63,7 +63,7 @@ NAMES: Mapping[str, tuple[frozenset[str], ...]] = {
             "loss nll ppl perplexity wer"
         ),
     ),
-    "index": (_words("index position row rownumber unnamed:0"),),
+    "index": (_words("index position"),),
     "repeat": (_words("repeat repetition trial attempt replicate"),),
     "finish": (_words("finish finishreason stopreason"),),
     "prompt_tokens": (_words("prompttokens inputtokens numprompttokens nprompttokens numinputtokens"),),

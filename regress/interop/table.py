@@ -91,6 +91,7 @@ def _understood(path: Path, reading: Reading) -> _Table:
         fields=before.columns if before else (),
         parts=before.by_part if before else (),
         target=before.target if before else None,
+        metric=reading.metric,
     )
     # a guessed question or target may be a field of the task's under another name
     fields = Fields.of(task, table.tree, columns)

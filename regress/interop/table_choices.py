@@ -14,6 +14,9 @@ from regress.interop import cells
 Form = Literal["index", "letter", "text"]
 """How choices are named: counted from 0, as A, B, C …, or by what they say."""
 
+FORMS: tuple[Form, ...] = ("index", "letter", "text")
+"""In the order in which they are tried."""
+
 _LETTER = re.compile(r"\s*\(?([A-Za-z])[).:]?\s*")
 _DO = "Indices are counted from 0; letters (A, B, …) and the texts of the choices will do too."
 
@@ -42,9 +45,8 @@ def form_of(
     Raises:
         DataError: If they can be read in two ways that disagree.
     """
-    forms: tuple[Form, ...] = ("index", "letter", "text")
-    read = {form: [chosen(value, form, among) for value, among in values] for form in forms}
-    fitting = [form for form in forms if values and None not in read[form]]
+    read = {form: [chosen(value, form, among) for value, among in values] for form in FORMS}
+    fitting = [form for form in FORMS if values and None not in read[form]]
     if len(fitting) > 1 and not settled and read[fitting[0]] != read[fitting[1]]:
         raise DataError(
             f"the values in the column {column!r} of {name} may be indices of choices or their texts",
@@ -52,7 +54,7 @@ def form_of(
         )
     if fitting:
         return fitting[0]
-    best = max(forms, key=lambda form: sum(one is not None for one in read[form]))
+    best = max(FORMS, key=lambda form: sum(one is not None for one in read[form]))
     readable = sum(one is not None for one in read[best])
     return best if 2 * readable > len(values) else None
 
@@ -88,7 +90,7 @@ def golds(value: Any, form: Form, among: Choosable, where: str, column: str) -> 
     found = [chosen(one, form, among) for one in several]
     told = tuple(one for one in found if one is not None)
     if not told or len(told) < len(found):
-        raise _no_choice(value, among, where, column)
+        raise no_choice(value, among, where, column)
     return told
 
 
@@ -97,7 +99,8 @@ def elements(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
-def _no_choice(value: Any, among: Choosable, where: str, column: str) -> DataError:
+def no_choice(value: Any, among: Choosable, where: str, column: str) -> DataError:
+    """The error about a cell that names no choice."""
     if value is None:
         return DataError(
             f"{where} has no target: nothing stands in the column {column!r}", allowed="one in every row"
@@ -105,8 +108,7 @@ def _no_choice(value: Any, among: Choosable, where: str, column: str) -> DataErr
     allowed = "an index or letter of a choice" if among.count is None else f"0 to {among.count - 1}"
     if among.texts is not None:
         allowed += ", or the text of a choice"
-    error = cells.refused(value, where, column, allowed)
-    return DataError(error.what, allowed=allowed, do=_DO)
+    return cells.refused(value, where, column, allowed, do=_DO)
 
 
 def _index(value: Any) -> int | None:

@@ -7,7 +7,7 @@ bears that very name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from regress.errors import DataError, UnknownName, first_line
 from regress.interop.csv_rows import csv_names, csv_rows, delimiter_of
 from regress.interop.lines import json_lines
+from regress.interop.table_paths import Tree, dotted, getter, grow, path_to, tree_of
 
 HEAD = 1000
 """Rows that are looked at to see what columns there are and what they hold."""
@@ -30,11 +31,8 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 Cells = tuple[str, tuple[Any, ...]]
 """Where a row stands (`answers.csv:17`), and its cells in the order asked for."""
 
-Tree = dict[str, Any]
-"""Names of columns; under each the names of its fields."""
-
 _BATCH = 4096
-_DEPTH = 8
+_BYTES = 32 << 20
 
 
 class TableFile(Protocol):
@@ -88,7 +86,7 @@ def required(table: TableFile, column: str) -> str:
         UnknownName: If not, with the names that are near.
     """
     if not table.find(column):
-        raise UnknownName("column", column, _dotted(table.tree), where=table.path.name)
+        raise UnknownName("column", column, dotted(table.tree), where=table.path.name)
     return column
 
 
@@ -120,16 +118,16 @@ class JsonFile:
 
     def find(self, column: str) -> bool:
         """Whether there is such a column or path; what the first rows lack is looked for in the others."""
-        if _path(self.tree, column) is None and column not in self._further:
+        if path_to(self.tree, column) is None and column not in self._further:
             for _, row in json_lines(self.path):
-                if (found := _path(_tree(row), column)) is not None:
+                if (found := path_to(tree_of(row), column)) is not None:
                     self._further[column] = found
                     break
-        return _path(self.tree, column) is not None or column in self._further
+        return path_to(self.tree, column) is not None or column in self._further
 
     def rows(self, columns: Sequence[str]) -> Iterator[Cells]:
         """See `TableFile.rows`."""
-        cells = [_getter(_path(self.tree, name) or self._further[name]) for name in columns]
+        cells = [getter(path_to(self.tree, name) or self._further[name]) for name in columns]
         for where, row in json_lines(self.path):
             yield where, tuple(cell(row) for cell in cells)
 
@@ -143,15 +141,16 @@ class ParquetFile:
 
     def find(self, column: str) -> bool:
         """Whether there is such a column or path."""
-        return _path(self.tree, column) is not None
+        return path_to(self.tree, column) is not None
 
     def rows(self, columns: Sequence[str]) -> Iterator[Cells]:
         """See `TableFile.rows`; rows are counted from 1."""
-        paths = [_path(self.tree, name) or (name,) for name in columns]
+        paths = [path_to(self.tree, name) or (name,) for name in columns]
         number = 0
         try:
             with pq.ParquetFile(self.path, memory_map=True) as file:
-                for batch in file.iter_batches(_BATCH, columns=[*{path[0]: None for path in paths}]):
+                batch_rows = _rows_at_once(file.metadata)
+                for batch in file.iter_batches(batch_rows, columns=[*{path[0]: None for path in paths}]):
                     told = [_reached(batch, path).to_pylist() for path in paths]
                     for cells in zip(*told, strict=True):
                         number += 1
@@ -163,7 +162,7 @@ class ParquetFile:
 def _json(path: Path) -> JsonFile:
     tree: Tree = {}
     for _, row in islice(json_lines(path), HEAD):
-        _grow(tree, row, _DEPTH)
+        grow(tree, row)
     if not tree:
         raise DataError(f"{path.name} is empty", allowed="one JSON object a line")
     return JsonFile(path, tree)
@@ -183,6 +182,12 @@ def _parquet(path: Path) -> ParquetFile:
     return ParquetFile(path, tree)
 
 
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """As many rows as some megabytes hold."""
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    return int(max(1, min(_BATCH, _BYTES * metadata.num_rows // max(size, 1))))
+
+
 def _fields(of: Any) -> Tree:
     return {one.name: _fields(one.type) if pa.types.is_struct(one.type) else {} for one in of}
 
@@ -200,52 +205,3 @@ def _damaged(path: Path, error: Exception, *, after: int = 0) -> DataError:
         f"{path.name} cannot be read as Parquet{seen}: {first_line(error)}",
         do="Is the file damaged or cut off? Copy it again.",
     )
-
-
-# ── names that reach into objects ────────────────────────────────────────────────────────────────
-
-
-def _tree(row: Mapping[str, Any]) -> Tree:
-    tree: Tree = {}
-    _grow(tree, row, _DEPTH)
-    return tree
-
-
-def _grow(tree: Tree, row: Mapping[str, Any], depth: int) -> None:
-    for name, value in row.items():
-        fields = tree.setdefault(name, {})
-        if isinstance(value, dict) and depth:
-            _grow(fields, value, depth - 1)
-
-
-def _path(tree: Tree, column: str) -> tuple[str, ...] | None:
-    """The names to follow, outermost first; the longest name that is there wins."""
-    if column in tree:
-        return (column,)
-    for place in range(len(column) - 1, 0, -1):
-        if column[place] == "." and column[:place] in tree:
-            rest = _path(tree[column[:place]], column[place + 1 :])
-            if rest is not None:
-                return (column[:place], *rest)
-    return None
-
-
-def _dotted(tree: Tree) -> list[str]:
-    """Every column, and every path to a field that has none of its own."""
-    names = []
-    for name, fields in tree.items():
-        names += [f"{name}.{one}" for one in _dotted(fields)] if fields else [name]
-    return names
-
-
-def _getter(path: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
-    if len(path) == 1:
-        name = path[0]
-        return lambda row: row.get(name)
-
-    def reach(row: Any) -> Any:
-        for name in path:
-            row = row.get(name) if isinstance(row, dict) else None
-        return row
-
-    return reach

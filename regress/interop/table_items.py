@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from regress.definitions import templates
 from regress.definitions.known import Known
 from regress.errors import DataError, TaskError
 from regress.identity import ID_FIELDS, source_json
@@ -170,7 +171,11 @@ class Items:
                 parts[part] = getattr(self.fields.known, part)(item)
             except TaskError as error:
                 raise DataError(f"{row.where}: {error.what}", do=error.do) from None
+            if part == "choices" and parts[part] is None:
+                raise DataError(f"{row.where} has no list of choices for the task {self.fields.known.name!r}")
             whole |= item
+        if isinstance(parts.get("target"), str):
+            parts["target"] = _several(parts["target"])
         if self.fields.whole:
             parts["source"] = source_json(whole)
         return {part: value for part, value in parts.items() if value is not None}
@@ -219,6 +224,12 @@ def fields_of(template: Any) -> frozenset[str]:
         return frozenset()
     made = {one.name for one in names if one.ctx != "load"}
     return frozenset(one.name for one in names) - made
+
+
+def _several(target: str) -> Any:
+    """A reference that is written as a list is several, as lm-eval has it."""
+    found = templates.literal(target) if target[:1] == "[" and target[-1:] == "]" else target
+    return found if isinstance(found, list) else target
 
 
 def _values(declared: Any) -> list[Any]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from regress.definitions.known import Known
-from regress.errors import DataError, RegressError, TaskError, UnknownName, UsageError
+from regress.errors import DataError, RegressError, TaskError, UnknownName
 from regress.interop import cells
 from regress.interop.columns import Columns, Layout, Row
 from regress.interop.heads import Head
 from regress.interop.synonyms import LOWER_IS_BETTER, folded
-from regress.interop.table_choices import Choosable, Form, elements, form_of
+from regress.interop.table_choices import FORMS, Choosable, Form, chosen, elements, form_of, no_choice
 from regress.interop.table_direction import Role, check, ranking
 from regress.interop.table_evidence import Chosen, Evidence, Judged, Likelihoods, Recorded, Targets
 from regress.interop.table_items import Item, Items
-from regress.interop.table_tasks import EXACT
-from regress.scoring.choice import CHOOSING
+from regress.interop.table_tasks import EXACT, choice_metrics
 
 _CALLED = {"acc": "acc", "accuracy": "acc", "em": "exact_match", "exactmatch": "exact_match"}
 """The metric that a column of right and wrong is named for."""
@@ -102,26 +102,48 @@ class Understanding:
         count = len(row.numbers(self.role)) if self.role else None if texts is None else len(texts)
         return Choosable(count=count, texts=texts)
 
-    def _form(self, of: str, column: str) -> Form | None:
-        """How a column, of what is right or of what the model chose, names choices."""
-        told = [
-            (one, self._among(row, item))
+    def _form(self, of: str, column: str) -> Form:
+        """How a column, of what is right or of what the model chose, names choices.
+
+        Raises:
+            DataError: If most of its cells name none.
+        """
+        told = self._named(of)
+        form = form_of(
+            [(value, among) for _, value, among in told],
+            column,
+            self.head.name,
+            settled=self.task is not None,
+        )
+        if form is not None or not told:
+            return form or "index"
+        for where, value, among in told:
+            if all(chosen(value, one, among) is None for one in FORMS):
+                raise no_choice(value, among, where, column)
+        raise DataError(
+            f"the column {column!r} of {self.head.name} names choices now by index, now by letter or text",
+            allowed="one of them in all rows",
+        )
+
+    def _named(self, of: str) -> list[tuple[str, Any, Choosable]]:
+        """What stands in the cells of `target` or of another role, and among which choices it is."""
+        return [
+            (row.where, one, self._among(row, item))
             for row, item in self.rows
             for one in elements(item.target if of == "target" else row.cell(of))
         ]
-        form = form_of(told, column, self.head.name, settled=self.task is not None)
-        if form is None and told:
-            raise DataError(
-                f"the column {column!r} of {self.head.name} names no choices: {cells.shown(told[0][0])}",
-                allowed="indices from 0, letters, or the texts of the choices",
-            )
-        return form
 
     # ── one kind of evidence each ────────────────────────────────────────────────────────────────
 
     def _by_logprobs(self, role: Role) -> Evidence:
-        metrics, metric = self._choice_metrics()
-        targets = Targets(form=self._form("target", str(self.target)) or "index", column=str(self.target))
+        metrics, metric = choice_metrics(
+            self.task,
+            self.metric,
+            self.head.name,
+            texts=self._has_texts(),
+            lengths=self.layout.has("lengths"),
+        )
+        targets = Targets(form=self._form("target", str(self.target)), column=str(self.target))
         scores = [row.numbers(role) for row, _ in self.rows]
         golds = [targets(row, item, self._among(row, item).count)["golds"] for row, item in self.rows]
         odd = check(
@@ -138,37 +160,11 @@ class Understanding:
             remarks=(odd,) if odd else (),
         )
 
-    def _choice_metrics(self) -> tuple[list[str], str]:
-        """What can be judged from log-probabilities and what is known of the choices, and what decides."""
-        if self.task is not None and self.task.kind != "choice":
-            raise UsageError(
-                f"{self.head.name} has log-probabilities of choices, and {self.task.name!r} has no choices",
-                do="Name the task that was asked, or none.",
-            )
-        texts = self._has_texts()
-        usable = {"acc", "brier_score"}
-        if texts or self.layout.has("lengths"):
-            usable.add("acc_norm")
-        if texts:
-            usable.add("acc_bytes")
-        declared = self.task.scorer["metrics"] if self.task else ["acc", "acc_norm"]
-        metrics = [name for name in declared if name in usable]
-        metric = self.metric or (self.task.metric if self.task else "acc")
-        if metric not in metrics and metric in CHOOSING & {*declared}:
-            raise DataError(
-                f"{metric!r} cannot be told from {self.head.name}, which has no texts of the choices",
-                allowed=", ".join(metrics) or None,
-                do="Say where they are: --map choices=COLUMN+COLUMN.",
-            )
-        if metric not in metrics:
-            raise UnknownName("metric", metric, metrics, where=self.head.name)
-        return metrics, metric
-
     def _by_text(self, task: Known | None) -> Evidence:
         metric = task.metric if task else self.metric or "exact_match"
         if task is None and metric != "exact_match":
             raise UnknownName("metric", metric, ["exact_match"], do="Without a task there is no other.")
-        remark = "No task is named: an answer is right if it is the reference, white space aside."
+        remark = "Without a task's scorer an answer is right if it is the reference, white space aside."
         targets = Targets(form=None, column=str(self.target))
         return Evidence(
             told=Judged(choices=Likelihoods(role=None, targets=targets), metric=metric),
@@ -210,10 +206,8 @@ class Understanding:
         role = "answer" if self.layout.has("answer") else "prediction"
         return Evidence(
             told=Chosen(
-                targets=Targets(
-                    form=self._form("target", str(self.target)) or "index", column=str(self.target)
-                ),
-                form=self._form(role, self.columns[role][0]) or "index",
+                targets=Targets(form=self._form("target", str(self.target)), column=str(self.target)),
+                form=self._form(role, self.columns[role][0]),
                 metric=metric,
             ),
             metric=metric,
@@ -224,7 +218,8 @@ class Understanding:
         """What is recorded, with the choices as far as they are known."""
         form = None
         if self.target is not None and (self.role or self._has_texts()):
-            form = self._form("target", self.target)
+            told = [(value, among) for _, value, among in self._named("target")]
+            form = form_of(told, self.target, self.head.name, settled=self.task is not None)
         targets = Targets(form=form, column=self.target or "target", needed=False)
         return Recorded(choices=Likelihoods(role=self.role, targets=targets), metric=metric, scores=scores)
 

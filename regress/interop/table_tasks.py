@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from regress.definitions.known import Known, named
-from regress.errors import UsageError
+from regress.errors import DataError, UnknownName, UsageError
 from regress.interop.records import Reading
 
 MARKER = "#### "
@@ -68,6 +68,43 @@ def marked(task: Known, marker: str) -> Mapping[str, Any]:
         )
     assert isinstance(scorer, dict)
     return scorer
+
+
+def choice_metrics(
+    task: Known | None, wanted: str | None, name: str, *, texts: bool, lengths: bool
+) -> tuple[list[str], str]:
+    """What can be judged from log-probabilities and what is known of the choices, and what decides.
+
+    Args:
+        task: The task; null if none is known.
+        wanted: The metric that the user wants to decide.
+        name: The table's file, for messages.
+        texts: Whether it holds the choices' texts.
+        lengths: Whether it holds their lengths.
+
+    Raises:
+        UsageError: If the task does not compare choices.
+        DataError: If the metric that decides needs the choices' texts.
+        UnknownName: If there is no such metric.
+    """
+    if task is not None and task.kind != "choice":
+        raise UsageError(
+            f"{name} has log-probabilities of choices, and {task.name!r} has no choices",
+            do="Name the task that was asked, or none.",
+        )
+    usable = {"acc", "brier_score", *["acc_norm"] * (texts or lengths), *["acc_bytes"] * texts}
+    declared = task.scorer["metrics"] if task else ["acc", "acc_norm"]
+    metrics = [metric for metric in declared if metric in usable]
+    metric = wanted or (task.metric if task else "acc")
+    if metric not in metrics and metric in declared:
+        raise DataError(
+            f"{metric!r} cannot be told from {name}, which lacks what it needs beside log-probabilities",
+            allowed=", ".join(metrics) or None,
+            do="Say where the texts of the choices are: --map choices=COLUMN+COLUMN.",
+        )
+    if metric not in metrics:
+        raise UnknownName("metric", metric, metrics, where=name)
+    return metrics, metric
 
 
 def _replaced(value: Any, pattern: str) -> Any:
