@@ -14,18 +14,19 @@ regress wrote itself (`every_eval_ever_export`) bears all of it beside the forma
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from regress.errors import DataError, UnknownName, UsageError
-from regress.identity import rebuilt
 from regress.interop import lines
-from regress.interop.every_eval_ever_rows import OURS, record, task_and_metric
+from regress.interop.every_eval_ever_heading import FORMAT, heading_of_results, spec_of_results
+from regress.interop.every_eval_ever_rows import is_ours, our_records, record, task_and_metric
+from regress.interop.export import ROWS
+from regress.interop.exported import heading_of
 from regress.interop.fields import Fields
 from regress.interop.records import Heading, Reading, Record, Source
-from regress.types import EngineSpec, ModelSpec, RunSpec, Scale
 
 SAMPLES = "_samples.jsonl"
 """How the file of answers ends."""
@@ -34,8 +35,6 @@ _SNIFFED = 1 << 16
 _MARKS_OF_SAMPLES = (b'"schema_version"', b'"evaluation_id"', b'"sample_id"')
 _MARKS_OF_RESULTS = (b'"schema_version"', b'"evaluation_id"')
 _RIGHT_OR_WRONG = frozenset({"acc", "accuracy", "exact_match", "em", "quasi_exact_match"})
-_TOLD_OF_MODEL = ("revision", "dtype", "quantization")
-_SHOTS = re.compile("[0-9]{1,4}")
 
 
 def recognises(path: Path) -> bool:
@@ -94,10 +93,13 @@ class _Run:
     """The task, as the rows call it."""
 
     def records(self) -> Iterator[Record]:
-        for row in _rows(self.samples):
-            task, metric = task_and_metric(row)
-            if task == self.name:
-                yield record(row, metric, str(self.heading.metric))
+        placed = ((row, *task_and_metric(row)) for row in _rows(self.samples))
+        rows = ((row, metric) for row, task, metric in placed if task == self.name)
+        while some := list(itertools.islice(rows, ROWS)):
+            if is_ours(some[0][0]):
+                yield from our_records([row for row, _ in some])
+            else:
+                yield from (record(row, metric, str(self.heading.metric)) for row, metric in some)
 
 
 def _rows(samples: Path) -> Iterator[Fields]:
@@ -149,11 +151,15 @@ def _told(results: Path | None) -> Fields:
 
 def _runs(results: Path | None, samples: Path, reading: Reading) -> list[_Run]:
     told = _told(results)
-    metrics, model = _scanned(samples, told, partial=reading.partial)
+    found = _scanned(samples, told, partial=reading.partial)
+    files, spec = [one for one in (results, samples) if one], spec_of_results(told)
     runs = []
-    for task, keys in metrics.items():
+    for task, keys in found.metrics.items():
         headline = _headline(keys, reading.metric, samples)
-        heading = _heading(told, model, task, headline, files=[one for one in (results, samples) if one])
+        if spec is None:
+            heading = heading_of_results(told, found.model, task, headline, files=files)
+        else:
+            heading = heading_of(spec, files, format=FORMAT, expected=found.instances)
         if others := [key for key in keys if key != headline]:
             remark = f"{task} is judged by {headline!r}; recorded are also {', '.join(map(repr, others))}."
             heading = replace(heading, remarks=(*heading.remarks, remark))
@@ -161,28 +167,39 @@ def _runs(results: Path | None, samples: Path, reading: Reading) -> list[_Run]:
     return runs
 
 
-def _scanned(samples: Path, told: Fields, *, partial: bool) -> tuple[dict[str, dict[str, None]], str]:
-    """The metrics of each task, in the order in which the rows name them, and the model."""
-    metrics: dict[str, dict[str, None]] = {}
-    models: dict[str, None] = {}
-    count = 0
+@dataclass(kw_only=True)
+class _Scanned:
+    """What is known of a samples file after it was read once."""
+
+    metrics: dict[str, dict[str, None]] = field(default_factory=dict)
+    """The metrics of each task, in the order in which the rows name them."""
+    model: str = ""
+    """The model of all rows."""
+    instances: int = 0
+    """Changes of the sample's id from row to row: instances, where rows of one are neighbours."""
+
+
+def _scanned(samples: Path, told: Fields, *, partial: bool) -> _Scanned:
+    found, count, previous = _Scanned(), 0, None
     for row in _rows(samples):
         task, metric = task_and_metric(row)
-        metrics.setdefault(task, {})[metric] = None
-        models[row.text("model_id") or ""] = None
-        count += 1
-        if len(models) > 1:
+        found.metrics.setdefault(task, {})[metric] = None
+        model, id_ = row.text("model_id") or "", row.text("sample_id")
+        if count and model != found.model:
             raise DataError(
-                f"{samples.name} holds answers of several models: {' and '.join(map(repr, models))}",
+                f"{row.where} is by the model {model!r}, the rows before by {found.model!r}",
                 allowed="one model a file",
             )
+        found.model = model
+        found.instances += not count or id_ != previous
+        count, previous = count + 1, id_
     expected = told.count("detailed_evaluation_results.total_rows")
     if expected is not None and count != expected and not partial:
         raise DataError(
             f"{samples.name} has {count} rows, {told.where} says {expected}: it seems to be cut off",
-            do="Copy it again, or ask for the part that is there.",
+            do="Copy it again; --partial takes what is there.",
         )
-    return metrics, next(iter(models), "")
+    return found
 
 
 def _headline(keys: Mapping[str, None], asked: str | None, samples: Path) -> str:
@@ -190,87 +207,3 @@ def _headline(keys: Mapping[str, None], asked: str | None, samples: Path) -> str
         raise UnknownName("metric", asked, keys, where=samples.name)
     judged = [key for key in keys if key.partition("/")[0].rpartition(":")[2] in _RIGHT_OR_WRONG]
     return asked or (judged or [*keys])[0]
-
-
-# ── the heading ──────────────────────────────────────────────────────────────────────────────────
-
-
-def _heading(told: Fields, model_id: str, task: str, headline: str, *, files: Sequence[Path]) -> Heading:
-    result = _result(told, task, headline)
-    producer = " ".join(filter(None, (told.text("eval_library.name"), told.text("eval_library.version"))))
-    spec = _spec(told)
-    model, engine = _model(told, model_id), _engine(told, result)
-    shots = result.value("generation_config.additional_details.num_fewshot")
-    return Heading(
-        format="every_eval_ever",
-        files=tuple(files),
-        task=task,
-        model=spec.model if spec else model,
-        engine=spec.engine if spec else engine,
-        producer=producer,
-        kind=spec.task.kind if spec else None,
-        scale=spec.task.scale if spec else _scale(result),
-        metric=headline,
-        higher_is_better=not result.truth("metric_config.lower_is_better"),
-        num_fewshot=int(shots) if isinstance(shots, str) and _SHOTS.fullmatch(shots) else None,
-        unknown=() if spec else _unknown(model, engine),
-        spec=spec,
-    )
-
-
-def _result(told: Fields, task: str, headline: str) -> Fields:
-    """The aggregate result that the headline's rows belong to; an empty one where there is none."""
-    results = [Fields(told.where, one) for one in told.listed("evaluation_results") if isinstance(one, dict)]
-    for result in results:
-        if result.text("evaluation_name") and task_and_metric(result) == (task, headline):
-            return result
-    # older converters named results and rows differently
-    return results[0] if len(results) == 1 else Fields(told.where, {})
-
-
-def _scale(result: Fields) -> Scale | None:
-    """Right or wrong where the format says so; a continuous aggregate may well be a mean of those."""
-    return "binary" if result.text("metric_config.score_type") == "binary" else None
-
-
-def _model(told: Fields, model_id: str) -> ModelSpec:
-    identity = told.text("model_info.id") or model_id or "unknown"
-    details = told.mapping("model_info.additional_details")
-    given = {name: str(details[name]) if details.get(name) else None for name in _TOLD_OF_MODEL}
-    return ModelSpec(
-        name=told.text("model_info.name") or identity,
-        source=identity,
-        revision=given["revision"],
-        dtype=given["dtype"],
-        quantization=given["quantization"],
-    )
-
-
-def _engine(told: Fields, result: Fields) -> EngineSpec:
-    known = told.text("model_info.inference_engine.name") or told.text("model_info.inference_platform")
-    settings = result.mapping("generation_config.generation_args")
-    return EngineSpec(
-        name=known or "unknown",
-        version=told.text("model_info.inference_engine.version") or "",
-        batch_size=None,
-        settings={name: value for name, value in settings.items() if value is not None},
-    )
-
-
-def _unknown(model: ModelSpec, engine: EngineSpec) -> tuple[str, ...]:
-    unknown = ["model.fingerprint", "model.tokenizer", "model.chat_template", "engine.batch_size"]
-    unknown += [] if model.dtype else ["model.dtype"]
-    unknown += ["engine.name"] if engine.name == "unknown" else []
-    return (*unknown, "task.version", "task.num_fewshot", "choice_logprobs", "finish")
-
-
-def _spec(told: Fields) -> RunSpec | None:
-    """The spec that regress put into what it wrote itself."""
-    text = told.mapping("source_metadata.additional_details").get(OURS)
-    if not isinstance(text, str):
-        return None
-    where = f"{told.where}, source_metadata.additional_details.{OURS}"
-    try:
-        return rebuilt(RunSpec, lines.parse(where, text.encode("utf-8", "surrogatepass")))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where} is damaged ({error})", do="Export the run again.") from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from regress.errors import DataError
@@ -55,9 +56,6 @@ def record(row: Fields, metric: str, headline: str) -> Record:
     Raises:
         DataError: If a field is not what the format says.
     """
-    mine = row.mapping("metadata").get(OURS)
-    if isinstance(mine, str):
-        return _written_by_us(row, mine)
     choices = _choices(row)
     references = row.texts("input.reference") or ()
     output = _output(row)
@@ -88,17 +86,37 @@ def record(row: Fields, metric: str, headline: str) -> Record:
     )
 
 
-def _written_by_us(row: Fields, mine: str) -> Record:
-    kept = lines.parse(f"{row.where}, metadata.{OURS}", mine.encode("utf-8", "surrogatepass"))
-    if not isinstance(kept, dict):
-        raise row.refusal(f"metadata.{OURS}", mine, "what regress wrote there")
-    held: dict[str, Any] = {
+def is_ours(row: Fields) -> bool:
+    """Whether regress wrote a row, and put into it what the format has no field for."""
+    return isinstance(row.mapping("metadata").get(OURS), str)
+
+
+def our_records(rows: Sequence[Fields]) -> Iterator[Record]:
+    """Rows that regress wrote, as what they were.
+
+    Raises:
+        DataError: If one is not what regress wrote.
+    """
+    whole = [(row.where, {**_held(row), **_kept(row)}) for row in rows]
+    return itertools.starmap(exported_record, checked(whole))
+
+
+def _held(row: Fields) -> dict[str, Any]:
+    """Columns that have a field of the format; what is null there has no place but in `metadata`."""
+    return {
         "output": (row.texts("output.raw") or (None,))[0],
         "prompt": row.text("input.raw"),
         "choices": row.texts("input.choices"),
         "target": (row.texts("input.reference") or (None,))[0],
     }
-    return exported_record(row.where, checked(row.where, held | kept))
+
+
+def _kept(row: Fields) -> dict[str, Any]:
+    text = row.text(f"metadata.{OURS}") or "null"
+    kept = lines.parse(f"{row.where}, metadata.{OURS}", text.encode("utf-8", "surrogatepass"))
+    if not isinstance(kept, dict):
+        raise row.refusal(f"metadata.{OURS}", text, "what regress wrote there")
+    return kept
 
 
 def _required(row: Fields, path: str) -> str:

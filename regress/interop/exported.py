@@ -12,7 +12,7 @@ import csv
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,9 @@ UNKNOWN = (
     *("engine.name", "engine.batch_size", "task.version", "task.num_fewshot"),
 )
 """What JSONL and CSV do not tell."""
+
+FORMAT = "regress"
+"""What the format is called."""
 
 UNNAMED = "exported"
 """The task's name where nobody tells: the same for all files, so that two of them can be compared."""
@@ -70,7 +73,9 @@ def sources(path: Path, reading: Reading) -> list[Source]:
             f"{path.name} was judged by {spec.task.metric!r}, not by {reading.metric!r}",
             do="Import it without a metric, and judge the run again with `regress rescore`.",
         )
-    return [_Export(path=path, heading=_known_heading(path, spec))]
+    return [
+        _Export(path=path, heading=heading_of(spec, [path], format=FORMAT, expected=_instances(path, spec)))
+    ]
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,12 @@ def _spec(path: Path) -> RunSpec | None:
         ) from None
 
 
-def _known_heading(path: Path, spec: RunSpec) -> Heading:
+def heading_of(spec: RunSpec, files: Sequence[Path], *, format: str, expected: int | None) -> Heading:
+    """What a run's own spec tells of it; `expected` are its instances, which need not be neighbours."""
     task = spec.task
     return Heading(
-        format="regress",
-        files=(path,),
+        format=format,
+        files=tuple(files),
         task=task.name,
         model=spec.model,
         engine=spec.engine,
@@ -127,15 +133,25 @@ def _known_heading(path: Path, spec: RunSpec) -> Heading:
         scorer=task.scorer,
         generation=task.generation,
         n=task.n or None,
+        expected=expected,
         unknown=spec.origin.unknown if spec.origin else (),
         spec=spec,
     )
 
 
+def _instances(path: Path, spec: RunSpec) -> int | None:
+    """How many instances the whole run answered, each as often as the others; null if that is unknown."""
+    try:
+        repeat = pa.parquet.read_table(path, columns=["repeat"])["repeat"].to_pylist()
+        return spec.n // (1 + max(repeat)) if spec.n and repeat else None
+    except (OSError, *UNUSABLE):
+        return None  # reading the rows will say what is wrong
+
+
 def _unknown_heading(path: Path, reading: Reading) -> Heading:
     first = [row for _, row in itertools.islice(rows(path), _LOOKED_AT)]
     return Heading(
-        format="regress",
+        format=FORMAT,
         files=(path,),
         task=reading.task or UNNAMED,
         model=ModelSpec(name=path.stem, source=path.name),

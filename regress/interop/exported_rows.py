@@ -60,12 +60,16 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
     for batch in _BATCHES[suffix(path)](path):
         wheres = [f"{path.name}, row {number + i}" for i in range(batch.num_rows)]
         number += batch.num_rows
-        _check(batch, wheres)
-        try:
-            rows = batch.to_pylist(maps_as_pydicts="strict")
-        except KeyError as error:
-            raise DataError(f"{wheres[0]} or one that follows names {first_line(error)} twice") from None
-        yield from zip(wheres, rows, strict=True)
+        yield from _plain(batch, wheres)
+
+
+def _plain(batch: pa.RecordBatch, wheres: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    _check(batch, wheres)
+    try:
+        rows = batch.to_pylist(maps_as_pydicts="strict")
+    except KeyError as error:
+        raise DataError(f"{wheres[0]} or one that follows names {first_line(error)} twice") from None
+    yield from zip(wheres, rows, strict=True)
 
 
 def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -140,25 +144,23 @@ def _parsed(cells: pa.Array, type_: pa.DataType) -> pa.Array:
 def _jsonl_batches(path: Path) -> Iterator[pa.RecordBatch]:
     rows = lines.json_lines(path)
     while some := list(itertools.islice(rows, ROWS)):
-        try:
-            yield _of_rows([row for _, row in some])
-        except UNUSABLE:
-            raise _first_unusable(some) from None
+        yield _batch(some)
 
 
-def checked(where: str, row: Row) -> Row:
-    """A row from elsewhere with the columns of `EXPORT` in their types; null where there is none.
+def checked(rows: Sequence[tuple[str, Row]]) -> Iterator[tuple[str, Row]]:
+    """Rows from elsewhere with the columns of `EXPORT` in their types; null where there is none.
 
     Raises:
-        DataError: If it is no row of an export.
+        DataError: Naming the first that is no row of an export.
     """
+    yield from _plain(_batch(rows), [where for where, _ in rows])
+
+
+def _batch(rows: Sequence[tuple[str, Row]]) -> pa.RecordBatch:
     try:
-        batch = _of_rows([row])
+        return _of_rows([row for _, row in rows])
     except UNUSABLE:
-        raise _first_unusable([(where, row)]) from None
-    _check(batch, [where])
-    found: Row = batch.to_pylist(maps_as_pydicts="strict")[0]
-    return found
+        raise _first_unusable(rows) from None
 
 
 def _of_rows(rows: Sequence[Row]) -> pa.RecordBatch:

@@ -133,6 +133,13 @@ def test_parquet_bears_the_whole_spec(make_run, make_choices, tmp_path):
     assert heading.unknown == ()
 
 
+def test_a_run_of_a_sample_says_how_many_instances_it_holds(make_run, make_prediction, tmp_path):
+    rows = [make_prediction(f"i{i}", index=i, repeat=repeat) for i in (3, 70) for repeat in (0, 1)]
+    write_run(make_run(rows), None, tmp_path / "run.parquet", "parquet")
+    (source,) = exported.sources(tmp_path / "run.parquet", Reading())
+    assert (source.heading.expected, source.heading.n) == (2, 1000)
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
 def test_other_formats_say_what_they_do_not_hold(format, make_run, make_choices, tmp_path):
     path = tmp_path / f"demo-v1.{format}"
