@@ -10,7 +10,7 @@ from typing import Any
 
 from regress.definitions.known import Known, effective_generation, known, metrics_of, named, shipped
 from regress.errors import DataError, RegressError, TaskError, UnknownName
-from regress.interop.lm_eval_records import MISFITS, Form
+from regress.interop.lm_eval_records import MISFITS, Form, normalised
 from regress.interop.lm_eval_results import Results
 from regress.interop.lm_eval_row import Row, numeric
 from regress.interop.records import Heading, Reading
@@ -95,12 +95,13 @@ class Log:
         """The definition, and what the user should know about it."""
         if self.reading.task is not None and (found := named(self.reading.task, metric=self.reading.metric)):
             return found, ""
-        told, guess = self._configured, self.results.path is None
+        told, guess = self._configured, not self._configured
         try:
             found = shipped(self.task) if guess else self._known(told)
             if found is not None and guess:
                 found.question(self.first.item)
-        except (*MISFITS, AttributeError, LookupError, TypeError, ValueError) as error:
+            normalised("", found, found.metric.partition("/")[0] if found else "")
+        except (*MISFITS, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = str(error) if isinstance(error, RegressError) else f"{type(error).__name__}: {error}"
             return None, f"The definition of {self.logged} cannot be read as data: {reason}"
         return (
@@ -155,12 +156,12 @@ class Log:
             headline = definition.metric
             if asked in (None, headline, headline.partition("/")[0]):
                 return headline
+        if not recorded:
+            raise DataError(f"{self.first.fields.where} has no metric", allowed="a number for each item")
         if asked is not None and asked not in recorded:
             if asked not in names:
                 raise UnknownName("metric", asked, recorded, where=self.samples.name)
             return recorded[names.index(asked)]
-        if not recorded:
-            raise DataError(f"{self.first.fields.where} has no metric", allowed="a number for each item")
         return asked or next((one for one in _PREFERRED if one in recorded), recorded[0])
 
     @property

@@ -50,6 +50,13 @@ class Form:
         """The headline metric without its filter."""
         return self.metric.partition("/")[0]
 
+    @property
+    def binary(self) -> bool:
+        """Whether the headline is right or wrong."""
+        if self.definition and self.definition.metric == self.metric:
+            return self.definition.scale == "binary"
+        return self.name in BINARY
+
     def declared(self, name: str) -> Any:
         """What the definition says; null if it does not, or is unknown."""
         return self.definition.config.get(name) if self.definition else None
@@ -99,6 +106,7 @@ class Records:
         row = Row(Fields(where, told))
         filter_name = self._filter(row)
         scores = self._scores(row, filter_name)
+        value = scores.get(self.form.metric)
         match self.form.kind:
             case "choice":
                 answered = self._choice(row, scores)
@@ -113,6 +121,7 @@ class Records:
             own=row.own,
             prompt=None if self.form.templated else row.prompt,
             source=source_json(row.item),
+            correct=value == 1.0 if self.form.binary and value is not None else None,
             scores={**scores, **answered.pop("scores", {})},
             **self._strata(row),
             **answered,
@@ -136,7 +145,9 @@ class Records:
         return filters[number % len(filters)] if filters else "none"
 
     def _scores(self, row: Row, filter_name: str) -> dict[str, float]:
-        values = {name: self._value(name, row.fields.row.get(name)) for name in row.metrics}
+        values = {
+            name: self._value(name, row.fields.row.get(name)) for name in (*row.metrics, self.form.name)
+        }
         scores = {key(name, filter_name): value for name, value in values.items() if value is not None}
         if key(self.form.name, filter_name) == self.form.metric and self.form.metric not in scores:
             recorded = row.fields.row.get(self.form.name)
@@ -219,26 +230,15 @@ class Records:
         read = row.read
         nothing = self.form.fallbacks.get(filter_name, frozenset({"[invalid]"}))
         # what the benchmark counts as right was an answer, even a blank one
-        right = self.form.name in BINARY and value == 1.0
+        right = self.form.binary and value == 1.0
         readable = right or bool(read.strip() and read.strip() not in nothing)
         return {
             "question": self._question(row),
             "output": row.output,
-            "answer": self._normalised(read) if readable else None,
+            "answer": normalised(read, self.form.definition, self.form.name) if readable else None,
             "status": "scored" if readable else "unparsable",
             "targets": self._targets(row),
         }
-
-    def _normalised(self, text: str) -> str:
-        declared = self.form.definition.scorer.get("metrics", ()) if self.form.definition else ()
-        for one in declared:
-            if isinstance(one, Mapping) and (one["metric"], one["function"]) == (
-                self.form.name,
-                "exact_match",
-            ):
-                options = {option: one[option] for option in one if option not in ("metric", "function")}
-                return normalise_answer(text, **options)
-        return text.strip()
 
     def _targets(self, row: Row) -> tuple[str, ...]:
         definition, told = self.form.definition, tuple(map(str, row.targets))
@@ -254,6 +254,21 @@ class Records:
             "targets": () if rolling else (row.continuations[0].removeprefix(self.form.delimiter),),
             "scores": {"loglikelihood": sums[0]} if len(sums) == 1 else {},
         }
+
+
+def normalised(text: str, definition: Known | None, metric: str) -> str:
+    """An answer as the task's own exact match compares it; as it is, without blanks around it, else.
+
+    Args:
+        text: What the filter read.
+        definition: The task's, if it is known.
+        metric: Name of the headline metric.
+    """
+    for one in definition.scorer.get("metrics", ()) if definition else ():
+        if isinstance(one, Mapping) and (one["metric"], one["function"]) == (metric, "exact_match"):
+            options = {option: one[option] for option in one if option not in ("metric", "function")}
+            return normalise_answer(text, **options)
+    return text.strip()
 
 
 def _applied(part: Callable[[Mapping[str, Any]], T], row: Row) -> T:
