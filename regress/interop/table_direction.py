@@ -1,8 +1,8 @@
 """Are scores of choices better when higher or when lower? Their name, their sign and chance have to agree.
 
 Log-probabilities are at most 0, and the highest is chosen; negative log-likelihoods are at least 0, and
-the lowest is. If the way in which they are to be read finds the right choice clearly less often than
-guessing does, and the other way clearly more often, the sign is wrong.
+the lowest is. If the way in which they are to be read finds the right choice less often than guessing
+does, and the other way clearly more often, the sign is wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from regress.errors import DataError
 Role = Literal["logprobs", "nll"]
 
 CLEARLY = 4.0
-"""Standard errors from chance that no model and no luck explain."""
+"""Standard errors of guessing that luck does not explain."""
 
 _READ: dict[Role, str] = {"logprobs": "higher", "nll": "lower"}
 _OTHER: dict[Role, Role] = {"logprobs": "nll", "nll": "logprobs"}
@@ -44,9 +44,9 @@ class Ranking:
         return self.higher if role == "logprobs" else self.lower
 
     def contradicts(self, role: Role) -> bool:
-        """Whether reading scores so is clearly worse than guessing, and the other way clearly better."""
-        reach = CLEARLY * self.error
-        return self.found(role) < self.chance - reach and self.found(_OTHER[role]) > self.chance + reach
+        """Whether reading scores so is worse than guessing, and the other way clearly better."""
+        reach, found, other = CLEARLY * self.error, self.found(role), self.found(_OTHER[role])
+        return found < self.chance and other > self.chance + reach and other - found > 2 * reach
 
 
 def ranking(scores: Sequence[Sequence[float]], golds: Sequence[Sequence[int]]) -> Ranking:
