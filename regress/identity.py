@@ -199,6 +199,10 @@ def numbered(ids: Sequence[str]) -> list[str]:
 
 def source_json(item: Mapping[str, Any]) -> str:
     """An item as JSON with sorted keys; what JSON has no word for is written as text."""
+    try:  # most items are plain JSON already
+        return json.dumps(item, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):
+        pass
     return json.dumps(strict(dict(item)), ensure_ascii=False, sort_keys=True, default=str)
 
 

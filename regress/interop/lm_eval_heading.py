@@ -100,6 +100,8 @@ class Log:
             found = shipped(self.task) if guess else self._known(told)
             if found is not None and guess:
                 found.question(self.first.item)
+            if not all(isinstance(name, str) for name in _filters_of(found)):
+                raise TypeError("a filter has no name")
             normalised("", found, found.metric.partition("/")[0] if found else "")
         except (*MISFITS, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = str(error) if isinstance(error, RegressError) else f"{type(error).__name__}: {error}"
@@ -130,7 +132,7 @@ class Log:
     def _filters(self) -> list[str]:
         """The task's filters in their order; none if they are unknown."""
         if self.definition:
-            return [one["name"] for one in self.definition.config.get("filter_list") or ()] or ["none"]
+            return _filters_of(self.definition)
         told = self.results.of("results", self.logged)
         names = [name.partition(",") for name in told] if isinstance(told, Mapping) else []
         return [*dict.fromkeys(filter_name for metric, _, filter_name in names if filter_name)]
@@ -228,6 +230,11 @@ class Log:
         if isinstance(answers, list) and answers and isinstance(answers[0], list) and len(answers[0]) > 1:
             said.append(f"Each item was answered {len(answers[0])} times; of the outputs the first is kept.")
         return said
+
+
+def _filters_of(definition: Known | None) -> list[str]:
+    declared = definition.config.get("filter_list") if definition else None
+    return [one["name"] for one in declared or ()] or ["none"]
 
 
 def _is_number(value: Any) -> bool:

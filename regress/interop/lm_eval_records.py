@@ -198,16 +198,16 @@ class Records:
         sums, count = row.sums, row.conditional
         continuations = [one.removeprefix(self.form.delimiter) for one in row.continuations]
         choices: tuple[str, ...] | None = tuple(continuations)
-        if count > 1 and len(set(continuations)) == 1:  # what differs are the contexts: they are the choices
-            question = continuations[0]
+        golds: tuple[int, ...] = ()
+        if count > 1 and len(set(continuations)) == 1:  # the contexts differ: they are the choices
             choices = tuple(map(str, row.contexts)) if self.form.alone else None
+            question = continuations[0]
         else:
-            question = self._question(row)
+            question, golds = self._question(row), self._golds(row, continuations)
         chosen = by_choice.chosen(self._units(sums[:count], choices, sums[count:]))
-        golds = self._golds(row, continuations)
-        right = scores.get(self.form.metric)
-        if not golds and count == 2 and self.form.name in by_choice.CHOOSING and right in (0.0, 1.0):
-            golds = (chosen if right else 1 - chosen,)
+        value = scores.get(self.form.metric)
+        if not golds and count == 2 and self.form.name in by_choice.CHOOSING and value in (0.0, 1.0):
+            golds = (chosen if value else 1 - chosen,)  # of two, right or wrong tells
         answered = {"choices": choices, "golds": golds, "logprobs": tuple(sums[:count])}
         return {"question": question, "answer": str(chosen), **answered}
 
