@@ -187,10 +187,7 @@ class Records:
         question = _applied(definition.question, row) if definition else None
         if question is not None:
             return question
-        if self.form.alone and isinstance(prompt, str):
-            return prompt
-        target = str(row.fields.value("target"))
-        return source_json({name: value for name, value in row.item.items() if str(value) != target})
+        return prompt if self.form.alone and isinstance(prompt, str) else _without_target(row)
 
     # ── what was answered ────────────────────────────────────────────────────────────────────────
 
@@ -199,9 +196,9 @@ class Records:
         continuations = [one.removeprefix(self.form.delimiter) for one in row.continuations]
         choices: tuple[str, ...] | None = tuple(continuations)
         golds: tuple[int, ...] = ()
-        if count > 1 and len(set(continuations)) == 1:  # the contexts differ: they are the choices
+        if row.contexts.count(row.contexts[0]) < count:  # they are the choices, and end in the same words
             choices = tuple(map(str, row.contexts)) if self.form.alone else None
-            question = continuations[0]
+            question = continuations[0] if choices else _without_target(row)
         else:
             question, golds = self._question(row), self._golds(row, continuations)
         chosen = by_choice.chosen(self._units(sums[:count], choices, sums[count:]))
@@ -254,6 +251,12 @@ class Records:
             "targets": () if rolling else (row.continuations[0].removeprefix(self.form.delimiter),),
             "scores": {"loglikelihood": sums[0]} if len(sums) == 1 else {},
         }
+
+
+def _without_target(row: Row) -> str:
+    """An item as JSON, without the fields that equal the target: its id where nothing else tells it."""
+    target = str(row.fields.value("target"))
+    return source_json({name: value for name, value in row.item.items() if str(value) != target})
 
 
 def normalised(text: str, definition: Known | None, metric: str) -> str:

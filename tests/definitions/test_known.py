@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from regress.definitions import templates
-from regress.definitions.known import Known, known, shipped
+from regress.definitions.known import Known, known, named, shipped
 from regress.definitions.yaml_files import read, tasks_folder
 from regress.errors import TaskError, UnknownName
 from regress.identity import item_id
@@ -79,3 +79,44 @@ def test_a_template_cannot_reach_python(tmp_path: Path) -> None:
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(TaskError, match="goal"):
         _ours("piqa").question({"question": "?"})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "def mine(references, predictions):\n    return float(references[0].startswith('a.b'))\n",
+        "@cache\ndef mine(references, predictions):\n    ...\n",
+        "<function mine at 0x7f0000000000>",
+        "<function module.mine at 0x7f0000000000>",
+        "scores.mine",
+    ],
+)
+def test_a_metric_that_is_a_function_has_its_name_however_results_hold_it(written: str) -> None:
+    """lm-eval writes a function's source into its results, and where it finds none its repr."""
+    declared = {"metric": written, "aggregation": "mean", "higher_is_better": True}
+    definition = known({"task": "toy", "metric_list": [declared], "output_type": "generate_until"})
+    assert definition.metric == "mine"
+    assert definition.scorer == {"kind": "lm-eval"}
+
+
+def test_clusters_and_tags_are_fields_or_templates() -> None:
+    metadata = {"cluster": "{{ page | default('') }}", "tags": {"topic": "area", "none": "absent"}}
+    definition = known({"task": "toy", "output_type": "multiple_choice", "metadata": metadata})
+    assert definition.cluster({"area": "law"}) is None
+    assert definition.cluster({"page": 7, "area": "law"}) == "7"
+    assert definition.tags({"area": "law"}) == {"topic": "law"}
+
+
+def test_tags_that_are_no_fields_are_refused() -> None:
+    definition = known({"task": "toy", "output_type": "multiple_choice", "metadata": {"tags": "area"}})
+    with pytest.raises(TaskError, match="a list of fields"):
+        definition.tags({"area": "law"})
+
+
+def test_a_task_is_named_by_its_yaml_or_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("task: mine\noutput_type: multiple_choice\n")
+    found, ours = named(str(path)), named("piqa")
+    assert found is not None
+    assert ours is not None
+    assert (found.name, ours.name, named("mine")) == ("mine", "piqa", None)

@@ -15,7 +15,7 @@ import pytest
 
 from regress.definitions.yaml_files import tasks_folder
 from regress.demo.pair import MODELS, items_folder, model_folder
-from regress.store.runs import read_run
+from regress.store.runs import read_instances, read_run
 from regress.types import Comparison, Run
 from regress.workflows.compare import compare
 from regress.workflows.evaluate import evaluate
@@ -161,6 +161,15 @@ def test_a_log_holds_the_predictions_that_regress_makes(both: Both, model: str, 
     for row, made in zip(imported.predictions.to_pylist(), native.predictions.to_pylist(), strict=True):
         assert row["gold_margin"] == pytest.approx(made["gold_margin"], abs=1e-4)
         assert row["choice_logprobs"] == pytest.approx(made["choice_logprobs"], abs=1e-4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_log_holds_the_instances_that_regress_asks(both: Both, task: str) -> None:
+    """Prompts, choices, targets, clusters, tags and source items."""
+    imported, native = (read_instances(runs[MODELS[0], task]) for runs in (both.imported, both.native))
+    assert imported is not None
+    assert native is not None
+    assert imported.to_pylist() == native.slice(0, imported.num_rows).to_pylist()
 
 
 @pytest.mark.parametrize("task", TASKS)

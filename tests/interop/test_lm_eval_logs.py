@@ -479,6 +479,23 @@ def test_choices_that_stand_in_the_prompt(log: Callable[..., Path]) -> None:
     assert (record.answer, record.golds) == ("0", (1,))
 
 
+def test_after_worked_examples_choices_that_stand_in_the_prompt_cannot_be_told_from_it(
+    log: Callable[..., Path],
+) -> None:
+    asked = [
+        ("Shot. Ann drank because Ann", " was thirsty."),
+        ("Shot. Ann drank because Eve", " was thirsty."),
+    ]
+    row = _choice(
+        arguments=_asked(*asked), target="was thirsty.", doc={"text": "Ann drank", "end": "was thirsty."}
+    )
+    config = {**PIQA, "doc_to_text": "def doc_to_text(doc):\n    ...\n"}
+    folder = log(piqa=[row], configs={"piqa": config}, results={"n-shot": {"piqa": 1}})
+    record = _record(folder)
+    assert (record.choices, record.logprobs, record.golds) == (None, (-2.0, -3.0), (0,))
+    assert record.question == json.dumps({"text": "Ann drank"})
+
+
 # ── generations ──────────────────────────────────────────────────────────────────────────────────
 
 
