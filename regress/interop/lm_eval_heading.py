@@ -172,6 +172,16 @@ class Log:
         return self.definition is not None and self._metric == self.definition.metric
 
     @property
+    def _first_declared(self) -> bool:
+        """Whether it is the one that the definition names first; that may be a metric over all items."""
+        definition = self.definition
+        return bool(
+            definition
+            and self._declared
+            and metrics_of(definition.config)[0].name == self._metric.partition("/")[0]
+        )
+
+    @property
     def _higher_is_better(self) -> bool:
         if self.definition and self._declared:
             return self.definition.higher_is_better
@@ -224,7 +234,7 @@ class Log:
                 "unknown."
             )
         others = [one for one in self._recorded if one != self._metric]
-        if self.reading.metric is None and not self._declared and others:
+        if self.reading.metric is None and others and not self._first_declared:
             said.append(f"{self._metric} decides; --metric takes another: {', '.join(others)}.")
         answers = self.first.fields.value("resps")
         if isinstance(answers, list) and answers and isinstance(answers[0], list) and len(answers[0]) > 1:

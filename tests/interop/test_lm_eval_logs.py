@@ -405,8 +405,10 @@ def test_metrics_that_are_functions_are_known_by_their_names(log: Callable[..., 
 
 def test_a_corpus_metric_gives_way_to_one_that_each_item_has(log: Callable[..., Path]) -> None:
     config = {**SHORT, "metric_list": [{"metric": "bleu"}, *SHORT["metric_list"]]}
-    row = _text(metrics=["bleu", "exact_match"], bleu=[["Up"], "Up"])
-    assert _heading(log(short=[row], configs={"short": config})).metric == "exact_match/strict-match"
+    row = _text(metrics=["bleu", "exact_match", "f1"], bleu=[["Up"], "Up"], f1=0.5)
+    heading = _heading(log(short=[row], configs={"short": config}))
+    assert heading.metric == "exact_match/strict-match"
+    assert any("exact_match/strict-match decides; --metric takes another" in one for one in heading.remarks)
 
 
 def test_answers_that_were_not_judged_are_refused(log: Callable[..., Path]) -> None:
