@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ _BLOCK = 4 << 20
 _START = 1 << 20
 """Bytes in which the header has to end."""
 _BATCH = 4096
+_EXPECTED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _QUOTES = "A text with a comma, a quote or a line break in it has to stand in quotes."
 
 
@@ -37,12 +40,11 @@ def csv_names(path: Path, delimiter: str) -> list[str]:
     Raises:
         DataError: If there is no header, or two columns share a name.
     """
-    start = _start(path)
+    text = _start(path).decode("utf-8-sig", "surrogateescape")
     try:
-        options = _parsing(delimiter, invalid_row_handler=lambda row: "skip")
-        with pacsv.open_csv(pa.BufferReader(start + b"\n"), _reading(), options) as reader:
-            names: list[str] = reader.schema.names
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        "".join(names).encode()
+    except (csv.Error, UnicodeEncodeError) as error:
         raise _unreadable(path, error) from None
     if not any(names):
         raise DataError(f"{path.name} begins with an empty line", allowed="the names of its columns")
@@ -66,27 +68,18 @@ def csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tup
     names = csv_names(path, delimiter)
     places = [names.index(column) for column in columns]
     line = 2 + sum(name.count("\n") for name in names)
-    broken: list[Any] = []
-
-    def keep(row: Any) -> str:
-        broken.append(row)
-        return "error"
-
     last: pa.RecordBatch | None = None
     try:
-        with pacsv.open_csv(
-            path,
-            _reading(),
-            _parsing(delimiter, invalid_row_handler=keep),
-            _as_text(names),
-        ) as reader:
+        with pacsv.open_csv(path, _reading(), _parsing(delimiter), _as_text(names)) as reader:
+            if reader.schema.names != names:
+                raise _unreadable(path, ValueError("its header can be read in two ways"))
             for block in reader:
                 lines = _lines(block, line)
                 line, last = int(lines[-1]), block if len(block) else last
                 for start in range(0, len(block), _BATCH):
                     yield from _rows(path.name, block.slice(start, _BATCH), lines[start:], places)
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
-        raise _wrong_cells(path, delimiter, len(names), broken) or _unreadable(path, error) from None
+        raise _wrong_cells(path, delimiter, error) or _unreadable(path, error) from None
     if last is not None:
         _refuse_open_quote(path, last)
 
@@ -126,11 +119,9 @@ def _reading() -> pacsv.ReadOptions:
     return pacsv.ReadOptions(use_threads=False, block_size=_BLOCK)
 
 
-def _parsing(delimiter: str, **handler: Any) -> pacsv.ParseOptions:
+def _parsing(delimiter: str) -> pacsv.ParseOptions:
     # empty lines are rows without cells, so that lines can be counted
-    return pacsv.ParseOptions(
-        delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, **handler
-    )
+    return pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False)
 
 
 def _as_text(names: Sequence[str]) -> pacsv.ConvertOptions:
@@ -164,15 +155,17 @@ def _is_number(name: str) -> bool:
 # ── what is wrong with it ────────────────────────────────────────────────────────────────────────
 
 
-def _wrong_cells(path: Path, delimiter: str, expected: int, broken: Sequence[Any]) -> DataError | None:
-    if not broken:
+def _wrong_cells(path: Path, delimiter: str, error: Exception) -> DataError | None:
+    """The error about a row with too few or too many cells; null if it is about something else."""
+    # Arrow's own handler of such rows cannot be handed one that is not UTF-8
+    found = _EXPECTED.search(str(error))
+    if found is None:
         return None
-    row = broken[0]
+    row, expected, met = map(int, found.groups())
     line = _line_of_wrong_cells(path, delimiter, expected)
-    where = f"{path.name}:{line}" if line else f"row {row.number} of {path.name}"
-    return DataError(
-        f"{where} has {row.actual_columns} cells, and the header {expected}", do=f"{_QUOTES} Is it cut off?"
-    )
+    where = f"{path.name}:{line}" if line else f"row {row} of {path.name}"
+    cells = "1 cell" if met == 1 else f"{met} cells"
+    return DataError(f"{where} has {cells}, and the header {expected}", do=f"{_QUOTES} Is it cut off?")
 
 
 def _line_of_wrong_cells(path: Path, delimiter: str, expected: int) -> int | None:
@@ -193,7 +186,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     said = first_line(error)
     if isinstance(error, OSError):
         return DataError(f"cannot read {path}: {error.strerror or said}")
-    if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in said:
+    if isinstance(error, UnicodeError) or "invalid UTF8" in said:
         return DataError(
             f"{_first_not_utf8(path)} is not UTF-8", do="Save the table as UTF-8 (spreadsheets: “CSV UTF-8”)."
         )

@@ -1,7 +1,7 @@
 """What in a table tells whether an answer is right, and what a record holds of it.
 
-The first of these that is there decides: log-probabilities of choices; a text that a known task's scorer
-judges; a column of right and wrong; a chosen choice; a text equal to the reference; a score.
+The first of these that is there decides: a text that a known task's scorer judges; log-probabilities of
+choices; a column of right and wrong; a chosen choice; a text equal to the reference; a score.
 """
 
 from __future__ import annotations

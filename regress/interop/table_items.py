@@ -140,7 +140,7 @@ class Items:
         return Item(
             question=question,
             prompt=prompt,
-            choices=parts.get("choices") or (row.texts("choices") if self.layout.has("choices") else None),
+            choices=parts.get("choices") or self._choices(row),
             target=parts["target"] if "target" in parts else row.cell("target"),
             id=id_,
             own=own,
@@ -148,6 +148,10 @@ class Items:
             tags={**strata, **{name: value for name, value in tags.items() if value}},
             source=parts.get("source"),
         )
+
+    def _choices(self, row: Row) -> tuple[str, ...] | None:
+        unused = self.fields is not None and self.fields.known.kind != "choice"
+        return row.texts("choices") if self.layout.has("choices") and not unused else None
 
     def _own(self, row: Row) -> dict[str, str]:
         told = {_OWN[folded(name)]: cells.text(row.cells[self._place[name]]) for name in self.own}

@@ -52,10 +52,10 @@ class Understanding:
         scorer = self.task.scorer if self.task else {}
         coded = scorer.get("kind") == "lm-eval"
         said = layout.has("prediction") and right
-        if self.role is not None and right and not coded:
-            return self._by_logprobs(self.role)
         if said and scorer.get("kind") == "text":
             return self._by_text(self.task)
+        if self.role is not None and right and not coded:
+            return self._by_logprobs(self.role)
         if layout.has("correct"):
             return self._by_record()
         if layout.has("score"):
