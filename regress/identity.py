@@ -26,6 +26,7 @@ ID_FIELDS = ("id", "_id", "idx", "ind", "uid", "qid", "question_id", "questionId
 Record = TypeVar("Record")
 
 _WHERE_FROM = ("name", "source", "revision", "adapter")
+_HASHED = re.compile("sha256:[0-9a-f]{16}")
 _SPACES = re.compile(r"\s+")
 
 
@@ -140,10 +141,14 @@ def hashed(text: str | None) -> str | None: ...
 def hashed(text: str | None) -> str | None:
     """What is stored in place of a text that must not be.
 
-    >>> hashed("private")
-    'sha256:715dc8493c36579a'
+    What is such a hash already stays as it is, so that an imported one is the one that was exported.
+
+    >>> hashed("private"), hashed(hashed("private"))
+    ('sha256:715dc8493c36579a', 'sha256:715dc8493c36579a')
     """
-    return None if text is None else f"sha256:{text_hash(text)}"
+    if text is None or _HASHED.fullmatch(text):
+        return text
+    return f"sha256:{text_hash(text)}"
 
 
 def sequence_hash(parts: Iterable[str]) -> str:

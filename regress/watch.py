@@ -51,7 +51,7 @@ class _Bars:
         match event:
             case Started(model=model, task=task, done=done, total=total):
                 name = escape(f"{model} · {task}")
-                bar = self._bars.add_task(name, total=total, completed=done, rate="", left="")
+                bar = self._bars.add_task(name, total=total or None, completed=done, rate="", left="")
                 self._current[model, task] = bar
                 self._pace.start(done)
             case Advanced(model=model, task=task, done=done):
@@ -114,6 +114,8 @@ def _line(event: Event) -> str:
     match event:
         case Reused(model=model, task=task, path=path):
             return f"{model} · {task}: stored in {path}"
+        case Started(model=model, task=task, total=0):
+            return f"{model} · {task}: reading"
         case Started(model=model, task=task, done=0, total=total):
             return f"{model} · {task}: {total} instances"
         case Started(model=model, task=task, done=done, total=total):

@@ -70,8 +70,9 @@ def from_pairs(
 
 
 def _about_length(pairs: Pairs, old: SideCounts, new: SideCounts) -> Iterator[Notice]:
-    for side, counts in (("old", old), ("new", new)):
-        if pairs.old_spec.task.kind == "generation" and counts.truncated is None:
+    for side, counts, spec in (("old", old, pairs.old_spec), ("new", new, pairs.new_spec)):
+        said = spec.origin is not None and "finish" in spec.origin.unknown
+        if pairs.old_spec.task.kind == "generation" and counts.truncated is None and not said:
             yield Notice(code="truncation-unknown", data={"side": side})
     for side, spec in (("old", pairs.old_spec), ("new", pairs.new_spec)):
         if reduced := spec.engine.settings.get(_REDUCED):
@@ -92,8 +93,8 @@ def _about_origin(pairs: Pairs) -> Iterator[Notice]:
     told = {}
     for side, spec in (("old", pairs.old_spec), ("new", pairs.new_spec)):
         if (origin := spec.origin) is not None:
-            producer = origin.producer or origin.format
-            told[side] = {"from": producer, "unknown": list(origin.unknown)}, origin.format == "rescored"
+            data = {"from": origin.producer or origin.name, "unknown": list(origin.unknown)}
+            told[side] = data, origin.format == "rescored"
     if len(told) == 2 and told["old"] == told["new"]:
         told = {"old and new": told["old"]}
     for side, (data, rescored) in told.items():

@@ -33,7 +33,7 @@ def sources(path: Path, reading: Reading) -> Sequence[Source]:
         raise DataError(f"there is no file or folder {path}", allowed=FORMATS)
     for reader in READERS:
         if reader.recognises(path):
-            found = reader.sources(path, reading)
+            found: Sequence[Source] = reader.sources(path, reading)
             if not found:
                 raise DataError(f"{path} holds no answers")
             return found

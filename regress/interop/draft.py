@@ -154,7 +154,7 @@ def _spec(
         model=replace(heading.model, name=name or heading.model.name),
         task=replace(task, fingerprint=task_fingerprint(task)),
         engine=heading.engine,
-        subset=Subset(limit=n) if first else Subset(),
+        subset=heading.subset or (Subset(limit=n) if first else Subset()),
         chunk_size=CHUNK,
         n=known.headline.size,
         ids=sequence_hash(known.ids[int(row)].as_py() for row in _first_of_each(known)),
@@ -257,7 +257,7 @@ def _merged(scores: Sequence[list[list[tuple[str, float]]]]) -> pa.Array:
     for row in zip(*scores, strict=True):
         told: dict[str, float] = {}
         for one in row:
-            told = {**dict(one), **told}
+            told = {**told, **{name: value for name, value in one if name not in told}}
         merged.append([*told.items()])
     return pa.array(merged, PREDICTION.field("scores").type)
 
@@ -302,7 +302,7 @@ def _refuse_holes(heading: Heading, indices: np.ndarray, partial: bool) -> None:
             raise DataError(f"{name} holds {n:,} of {heading.expected:,} instances: it was cut off", do=do)
         return
     missing = np.setdiff1d(np.arange(indices[-1] + 1), indices)
-    if missing.size:
+    if missing.size and not heading.sparse:
         listed = ", ".join(map(str, missing[:3])) + (", …" if missing.size > 3 else "")
         raise DataError(
             f"{name} holds {n:,} of {indices[-1] + 1:,} positions: {missing.size:,} are missing ({listed})",

@@ -135,7 +135,7 @@ def heading_of(spec: RunSpec, files: Sequence[Path], *, format: str, expected: i
         n=task.n or None,
         expected=expected,
         unknown=spec.origin.unknown if spec.origin else (),
-        spec=spec,
+        subset=spec.subset,
     )
 
 
@@ -159,6 +159,7 @@ def _unknown_heading(path: Path, reading: Reading) -> Heading:
         producer="regress",
         scale=_scale(first),
         metric=reading.metric or _metric(first),
+        sparse=True,
         unknown=UNKNOWN,
         remarks=(
             f"{path.name} does not tell the model, task and engine of its run; an export as Parquet does.",

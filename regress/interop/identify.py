@@ -138,7 +138,8 @@ class _Rows:
         if pc.count_distinct(told).as_py() == len(told):
             return ids
         unique = dict(zip(position[rows].tolist(), numbered(told.to_pylist()), strict=True))
-        return pa.array([unique[one] for one in position.tolist()], pa.string())
+        # a position that only another filter has will be refused for that
+        return pa.array([unique.get(one, "") for one in position.tolist()], pa.string())
 
     def refuse_repeated(self, position: Ints, ids: pa.Array) -> None:
         order = np.lexsort((self._repeat, position, self._filter))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from regress.types import EngineSpec, Finish, Kind, ModelSpec, Prediction, RunSpec, Scale, Status
+from regress.types import EngineSpec, Finish, Kind, ModelSpec, Prediction, Scale, Status, Subset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +60,10 @@ class Heading:
     """Dotted names of settings and columns that the source does not tell, for example `model.dtype`."""
     remarks: tuple[str, ...] = ()
     """What the user should see: what was guessed, what was left out. Whole sentences."""
-    spec: RunSpec | None = None
-    """The run's own spec, where the source bears it (our Parquet exports): the draft takes it as it is if
-    the rows are those that it counts (`n`, `ids`), and the fields above say the same in short."""
+    subset: Subset | None = None
+    """Which items the run answers, where the source says so; null: all, or the first of `n`."""
+    sparse: bool = False
+    """Whether positions may have holes though nothing is missing: the run may be one of a sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

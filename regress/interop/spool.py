@@ -1,6 +1,6 @@
 """Rows on disk for as long as an import lasts: written in the order of the source, read in any order.
 
-Uncompressed Arrow batches of a fixed size, mapped into memory: what is taken out is all that is held.
+Arrow batches of a fixed size, read one at a time: what is taken out is all that is held in memory.
 """
 
 from __future__ import annotations
@@ -44,15 +44,17 @@ class Spool:
     def finish(self) -> None:
         """No rows come any more; from now on they can be read."""
         self._writer.close()
-        self._reader = pa.ipc.open_file(pa.memory_map(str(self._path)))
+        # not mapped: pages that were read would count as memory for as long as the file is open
+        self._reader = pa.ipc.open_file(pa.OSFile(str(self._path)))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column whole, in the order of writing."""
-        position = self._plain.get_field_index(name)
-        batches = (self._reader.get_batch(i) for i in range(self._reader.num_record_batches))
-        return pa.chunked_array(
-            [batch.column(position) for batch in batches], type=self._plain[position].type
-        )
+        kept = []
+        for number in range(self._reader.num_record_batches):
+            column = self._reader.get_batch(number).column(name)
+            # a copy, since the column alone would keep the whole batch that it was read with
+            kept.append(column.take(pa.array(np.arange(len(column)))))
+        return pa.chunked_array(kept, type=self._plain.field(name).type)
 
     def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
         """These rows, in the order asked for, with the schema asked for."""

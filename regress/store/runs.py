@@ -242,6 +242,11 @@ def read_run(folder: str | Path) -> Run:
     return Run(spec=spec, manifest=manifest, predictions=table, path=str(folder))
 
 
+def read_columns(folder: Path, names: Sequence[str]) -> pa.Table:
+    """Only these columns of a finished run, unchecked: for a glance at what is too large to be held whole."""
+    return pq.read_table(folder / PREDICTIONS, columns=list(names))
+
+
 def read_instances(run: Run) -> pa.Table | None:
     """The instances that a run answered; None where they were not stored or cannot be read.
 

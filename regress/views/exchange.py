@@ -13,12 +13,12 @@ from regress.views.untrusted import visible
 
 def imported_lines(one: Mapping[str, Any], *, width: int = 80) -> str:
     """One imported run: what it is, what it says, where it lies, and what was guessed."""
-    judged = f"{name(one['metric'])} {number(one['value'], 'level', one['scale'])}"
     unreadable = f", {count(one['unreadable'])} unreadable" if one["unreadable"] else ""
-    head = f"{name(one['model'])} · {name(one['task'])}: {plural(one['n'], 'answer')}{unreadable}, {judged}"
+    head = f"{name(one['model'])} · {name(one['task'])}: {plural(one['n'], 'answer')}{unreadable}"
     return "\n".join(
         [
             *wrap(head, width),
+            f"  {name(one['metric'])} {number(one['value'], 'level', one['scale'])}",
             f"  {visible(one['path'])}",
             *(f"  {line}" for text in one["remarks"] for line in wrap(visible(text), width - 2)),
         ]

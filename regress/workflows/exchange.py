@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import tempfile
 import time
@@ -21,7 +22,7 @@ from regress.interop.columns import TableMapping, read_mapping
 from regress.interop.draft import Draft, digest, draft
 from regress.interop.records import Reading, Source
 from regress.store.manifest import read_manifest, read_spec
-from regress.store.runs import Store, label_of, read_run
+from regress.store.runs import Store, label_of, read_columns
 from regress.types import RunSpec
 from regress.workflows import stored
 from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
@@ -122,12 +123,16 @@ def by_path(
     """
     runs = stored.by_path(name, settings, tasks_given=tasks_given)
     path = Path(name).expanduser()
-    # a scripted model is a table, too, but of what to answer
-    if runs is not None or settings.engine == "scripted" or not path.exists() or not detect.recognised(path):
+    if runs is not None or not path.exists() or not detect.recognised(path):
         return runs
+    # a scripted model is a table, too, but of what to answer
+    if settings.engine == "scripted" or any(run.spec.origin is None for run in store.named(name)):
+        return None
     only = settings.tasks[0] if tasks_given and len(settings.tasks) == 1 else None
     reading = Reading(task=only, metric=settings.metric)
     found = _import(path, reading, store, name=None, text=settings.text, progress=progress)
+    for text in (text for one in found for text in one.remarks):
+        progress(Remark(text=text))
     imported = {one.spec.task.name: one.path for one in found}
     if not tasks_given:
         return imported
@@ -182,20 +187,18 @@ def _store(one: Draft, store: Store, asked: dict[str, Any], progress: Progress) 
             writer.append_table(chunk, one.predictions(chunk.indices))
         limit = spec.subset.limit
         path = writer.finish({"asked": {"tasks": [spec.task.name], "limit": limit}, "reading": asked})
-    for text in one.remarks:
-        progress(Remark(text=text))
     progress(Finished(model=spec.model.name, task=spec.task.name, path=str(path)))
     return path
 
 
 def _summary(path: Path, remarks: tuple[str, ...]) -> Imported:
-    run = read_run(path)
-    value = pc.mean(run.predictions["score"]).as_py()
-    unreadable = pc.sum(pc.equal(run.predictions["status"], "unparsable")).as_py()
+    table = read_columns(path, ["score", "status"])
+    value = pc.mean(table["score"]).as_py()
+    unreadable = pc.sum(pc.equal(table["status"], "unparsable")).as_py()
     return Imported(
         path=path,
-        spec=run.spec,
-        value=float("nan") if value is None else value,
+        spec=read_spec(path),
+        value=math.nan if value is None else value,
         unreadable=int(unreadable or 0),
         remarks=remarks,
     )

@@ -90,6 +90,7 @@ def _run(run: StoredRun) -> dict[str, Any]:
         "sample": subset.sample,
         "data": run.spec.task.data,
         "variation": run.spec.variation,
+        "origin": run.spec.origin.format if run.spec.origin else None,
         "replica": run.spec.replica,
         "bytes": run.bytes,
         "finished": finished,

@@ -17,7 +17,7 @@ class Reused:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A run begins, or goes on."""
+    """A run begins, or goes on; a total of 0 is unknown."""
 
     model: str
     task: str

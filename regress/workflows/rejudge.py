@@ -28,11 +28,11 @@ def by_data(run: Run, definition: Known) -> Iterator[Judgement]:
         StoreError: If outputs, targets or log-likelihoods are not there.
         TaskError: If judging needs more than one output of an instance.
     """
+    if not run.spec.text:
+        raise StoreError(f"{run.path} holds hashes instead of texts", do="It cannot be judged again.")
     instances = read_instances(run)
     if instances is None:
         raise StoreError(f"the instances that {run.path} answers are missing", do="They hold the targets.")
-    if not run.spec.text:
-        raise StoreError(f"{run.path} holds hashes instead of texts", do="It cannot be judged again.")
     steps = [step["function"] for one in definition.scorer.get("filters", ()) for step in one["filter"]]
     if "majority_vote" in steps:
         raise TaskError(
@@ -66,7 +66,7 @@ def _judgement(row: Mapping[str, Any], item: Mapping[str, Any], definition: Know
 
 
 def by_lm_eval(
-    run: Run, task: str, metric: str | None, **permitted: bool
+    run: Run, task: str, metric: str | None, permitted: Mapping[str, bool]
 ) -> tuple[TaskSpec, Iterator[Prediction]]:
     """Judge a run's rows by the task's own code, which needs lm-eval and the task's items.
 
@@ -74,7 +74,7 @@ def by_lm_eval(
         run: The run.
         task: A task by name, or the path of its YAML.
         metric: The metric that decides; null for the definition's.
-        **permitted: `trust_task_code` and `allow_unsafe_code` (`regress.config.Settings`).
+        permitted: `trust_task_code` and `allow_unsafe_code` (`regress.config.Settings`).
 
     Returns:
         The task as it judges now, and the judged rows.
@@ -88,8 +88,9 @@ def by_lm_eval(
     except ModuleNotFoundError as error:
         raise MissingExtra(f"judging {task} again", "models", error.name or "lm-eval") from None
     asked = run.manifest.recorded.get("asked") or {}
-    given = {name: asked[name] for name in ("data", "num_fewshot", "fewshot") if asked.get(name) is not None}
-    found = load(Settings(tasks=(task,), metric=metric, **permitted, **given)).tasks
+    given: dict[str, Any] = {"tasks": (task,), "metric": metric, **permitted}
+    given |= {name: asked[name] for name in ("data", "num_fewshot", "fewshot") if asked.get(name) is not None}
+    found = load(Settings(**given)).tasks
     if len(found) != 1:
         raise TaskError(f"{task} stands for {len(found)} tasks", allowed="one task")
     judging = found[0]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regress.config import Settings, load_config
-from regress.definitions.known import Known, known, shipped
+from regress.definitions.known import Known, known, named
 from regress.definitions.yaml_files import read
 from regress.errors import TaskError, UsageError
 from regress.identity import run_fingerprint, task_fingerprint
@@ -130,11 +130,11 @@ def _judged_again(
     run: Run, task: str | None, metric: str | None, permitted: Mapping[str, bool]
 ) -> tuple[Run, pa.Table, RunSpec]:
     """A run's predictions by the present definition, and the spec that says so."""
-    definition = _definition(task or run.spec.task.name, metric)
+    definition = named(task or run.spec.task.name, metric=metric)
     judging: Known | TaskSpec
     rows: Iterator[Judgement] | Iterator[Prediction]
     if definition is None or definition.scorer["kind"] == "lm-eval":
-        judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, **permitted)
+        judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, permitted)
     else:
         judging, rows = definition, by_data(run, definition)
     judged = table_of(list(rows), _JUDGED)
@@ -143,12 +143,6 @@ def _judged_again(
         table = table.set_column(table.schema.get_field_index(name), _JUDGED.field(name), judged[name])
     spec = _task_spec(run.spec.task, judging)
     return run, table, _run_spec(run, replace(spec, fingerprint=task_fingerprint(spec)))
-
-
-def _definition(task: str, metric: str | None) -> Known | None:
-    if task.endswith((".yaml", ".yml")):
-        return known(read(Path(task)).config, metric=metric)
-    return shipped(task, metric=metric)
 
 
 # ── what is written ──────────────────────────────────────────────────────────────────────────────

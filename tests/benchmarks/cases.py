@@ -1,4 +1,4 @@
-"""What is measured: asking for help, a comparison, our layer over lm-eval, memory, and the bootstrap."""
+"""What is measured: help, a comparison, our layer over lm-eval, memory, the bootstrap, and imports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .figure import Figure
+from .imports import imports
 from .measure import HERE, Spent, python, regress
 from .resampling import resampling
 from .synthetic import hellaswag_runs, piqa_items
@@ -122,4 +123,5 @@ CASES: dict[str, Callable[..., list[Figure]]] = {
     "overhead": overhead,
     "memory": memory,
     "resampling": resampling,
+    "imports": imports,
 }

@@ -59,7 +59,8 @@ def test_a_name_that_we_do_not_ship_is_unknown() -> None:
 
 def test_another_metric_can_decide() -> None:
     found = shipped("gsm8k", metric="exact_match/flexible-extract")
-    assert found is not None and found.metric == "exact_match/flexible-extract"
+    assert found is not None
+    assert found.metric == "exact_match/flexible-extract"
     with pytest.raises(UnknownName, match="f1"):
         shipped("gsm8k", metric="f1")
 

@@ -400,7 +400,7 @@ def test_a_run_comes_back_whole(run, tmp_path):
     for path in (written_results, samples, tmp_path):
         heading, records = read(path)
         assert prediction_table([record.verbatim for record in records]).equals(run.predictions)
-        assert (heading.spec, heading.task, heading.metric) == (run.spec, "toy", "acc")
+        assert (heading.subset, heading.task, heading.metric) == (run.spec.subset, "toy", "acc")
         assert (heading.expected, heading.n, heading.kind) == (3, 1000, "choice")
     first, second, _ = records
     assert (first.prompt, first.targets, first.choices, first.golds) == ("Q", ("a",), ("a", "b"), (0,))

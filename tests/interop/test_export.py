@@ -127,7 +127,7 @@ def test_parquet_bears_the_whole_spec(make_run, make_choices, tmp_path):
     write_run(run, None, tmp_path / "run.parquet", "parquet")
     (source,) = exported.sources(tmp_path / "run.parquet", Reading())
     heading = source.heading
-    assert heading.spec == run.spec
+    assert heading.subset == run.spec.subset
     assert (heading.task, heading.metric, heading.scale, heading.kind) == ("toy", "acc", "binary", "choice")
     assert (heading.model, heading.engine) == (run.spec.model, run.spec.engine)
     assert heading.unknown == ()
@@ -146,7 +146,7 @@ def test_other_formats_say_what_they_do_not_hold(format, make_run, make_choices,
     write_run(make_run(make_choices("AB", gold="AA")), None, path, format)
     (source,) = exported.sources(path, Reading(task="piqa"))
     heading = source.heading
-    assert (heading.task, heading.model.name, heading.spec) == ("piqa", "demo-v1", None)
+    assert (heading.task, heading.model.name, heading.sparse) == ("piqa", "demo-v1", True)
     assert {"model.fingerprint", "engine.name", "task.version"} <= set(heading.unknown)
     assert "Parquet" in heading.remarks[0]
 

@@ -198,12 +198,15 @@ def test_what_only_lm_eval_can_judge_is_judged_by_it(world: Path, command: Calla
     )
     given = ("--data", "data", "--engine", "scripted", "--trust-task-code")
     assert command("evaluate", "old.jsonl", "--tasks", "own.yaml", *given).code == 0
-    done = command("rescore", "old.jsonl", "--task", "own.yaml", "--json")
-    assert done.code in (0, 2), done.err
-    if done.code == 2:
-        assert "trust-task-code" in done.err
-    else:
-        assert json.loads(done.out)[0]["task"] == "own"
+    refused = command("rescore", "old.jsonl", "--task", "own.yaml")
+    assert (refused.code, "--trust-task-code" in refused.err) == (2, True)
+    (world / "judge.py").write_text(
+        "def judge(doc, results):\n    return {'hit': float('1002' in results[0])}\n"
+    )
+    done = command("rescore", "old.jsonl", "--task", "own.yaml", "--trust-task-code", "--json")
+    (found,) = json.loads(done.out)
+    assert (found["task"], found["lost"], found["gained"]) == ("own", 1, 1)
+    assert found["changed"]
 
 
 def test_targets_come_back_out_of_their_text() -> None:
