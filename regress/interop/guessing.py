@@ -17,27 +17,18 @@ from regress.interop import cells
 from regress.interop.columns import Columns
 from regress.interop.heads import Head
 from regress.interop.synonyms import DIRECTIONS, ELSEWHERE, LISTS, NAMES, NEUTRAL, TAGS, UNCLEAR, folded
+from regress.interop.table_items import Fields
 
 _NUMBERED = re.compile(r"(.*?)[\s_\-]*(\d{1,3})|(.*?[\s_\-])([A-Za-z])|()([A-Z])")
 
 
-def guess(
-    head: Head,
-    columns: Columns,
-    *,
-    fields: Collection[str] = (),
-    parts: Collection[str] = (),
-    target: str | None = None,
-    metric: str | None = None,
-) -> tuple[str, ...]:
+def guess(head: Head, columns: Columns, fields: Fields | None, metric: str | None) -> tuple[str, ...]:
     """Add guessed columns to those that the user declared.
 
     Args:
         head: The first rows.
         columns: What is known of roles already; guesses are added to it.
-        fields: Columns that a known task's definition reads, by its own names.
-        parts: What that makes of them, of question and choices: not guessed.
-        target: That of them which holds what is right; null if none does.
+        fields: What a known task's definition reads; null without one.
         metric: The metric that the user wants to decide, which may be a column.
 
     Returns:
@@ -46,8 +37,11 @@ def guess(
     Raises:
         UsageError: If several columns could have one role, listing them.
     """
-    taken = {name for several in columns.values() for name in several} | {*fields}
-    guesser = _Guesser(head, columns, target, taken, {*parts} - {"target"})
+    taken = {name for several in columns.values() for name in several} | {*(fields.columns if fields else ())}
+    settled = {*fields.by_part} - {"target"} if fields else set()
+    if writes := fields is not None and fields.known.kind != "choice":
+        settled |= {"choices", "lengths"}
+    guesser = _Guesser(head, columns, fields, taken, settled, writes)
     own = guesser.ids()
     guesser.choices()
     for role in ("correct", "question", "prompt"):
@@ -63,9 +57,12 @@ class _Guesser:
 
     head: Head
     columns: Columns
-    target: str | None
+    fields: Fields | None
     taken: set[str]
     settled: set[str]
+    """Roles that the task's own fields have already."""
+    writes: bool
+    """The task is known, and its answers are written texts."""
 
     def ids(self) -> tuple[str, ...]:
         """The id, and the columns that may be the data set's own."""
@@ -82,12 +79,18 @@ class _Guesser:
         told = {role for role, names in self.columns.items() if names}
         return bool(told & {"correct", "logprobs", "nll", "score"}) or {"prediction", "target"} <= told
 
+    def _tells(self) -> bool:
+        return self._has_evidence() or bool(self._named("score"))
+
     def texts(self) -> None:
         """Prediction, target and answer: a column called `answer` may be what is right or what was said."""
         words = [name for name in self._free() if folded(name) in UNCLEAR]
         targets, predictions = self._named("target"), self._named("prediction")
-        if self.target is not None and "target" not in self.columns:
-            words = [self.target, *words]
+        if not predictions and not self._has_evidence():
+            predictions = self._named("answer")
+        field = self.fields.target if self.fields else None
+        if field is not None and "target" not in self.columns:
+            words = [field, *words]
         right = bool(targets or self.columns.get("target"))
         said = bool(predictions or self.columns.get("prediction"))
         chosen = bool(self.columns.get("logprobs") or self.columns.get("nll"))
@@ -95,9 +98,9 @@ class _Guesser:
             targets = words
         elif words and right and not said and not chosen:
             predictions = words
-        elif self.target in words and right:
+        elif field in words and right:
             targets = [*words[:1], *targets]
-        elif len(words) == 1 and not right and not said and not self._has_evidence():
+        elif len(words) == 1 and not right and not said and not self._tells():
             raise UsageError(
                 f"{self.head.name}: `{words[0]}` may be what is right or what the model said",
                 do=f"Say which: --map target={words[0]},prediction=COLUMN or "
@@ -112,6 +115,7 @@ class _Guesser:
         scored = self._several(DIRECTIONS)
         neutral = self._several(dict.fromkeys(NEUTRAL, "choices"))
         asked = "logprobs" in self.columns or "nll" in self.columns
+        asked = asked or (self.writes and bool(self._named("prediction")))
         found: dict[str, list[Sequence[str]]] = {"logprobs": [], "nll": [], "choices": [], "lengths": []}
         for role, names in scored:
             found[role].append(names)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regress.definitions.known import Known
 from regress.interop import cells
-from regress.interop.columns import Layout, Row, declared, written
+from regress.interop.columns import Columns, Layout, Row, declared, written
 from regress.interop.guessing import guess, remark
 from regress.interop.heads import Head
 from regress.interop.records import Heading, Reading, Record, Source
@@ -84,15 +85,7 @@ def _understood(path: Path, reading: Reading) -> _Table:
     columns = declared(reading.columns, table)
     asked = {*columns}
     head = Head.of(table, [name for several in columns.values() for name in several])
-    before = Fields.of(task, table.tree, columns)
-    own = guess(
-        head,
-        columns,
-        fields=before.columns if before else (),
-        parts=before.by_part if before else (),
-        target=before.target if before else None,
-        metric=reading.metric,
-    )
+    own = guess(head, columns, Fields.of(task, table.tree, columns), reading.metric)
     # a guessed question or target may be a field of the task's under another name
     fields = Fields.of(task, table.tree, columns)
     layout = Layout.of(columns, [*own, *(fields.columns if fields else ())])
@@ -106,12 +99,25 @@ def _understood(path: Path, reading: Reading) -> _Table:
         task=task,
         metric=reading.metric,
     ).evidence()
-    guessed = remark(columns, own, asked)
+    heading = _heading(path, reading, task, columns, judged, remark(columns, own, asked))
+    return _Table(table, heading, layout, items, judged)
+
+
+def _heading(
+    path: Path,
+    reading: Reading,
+    task: Known | None,
+    columns: Columns,
+    judged: Evidence,
+    guessed: str | None,
+) -> Heading:
+    named = task.name if task else reading.task or UNNAMED
     unnamed = f"No task is named: it is called `{UNNAMED}`." if reading.task is None else None
-    heading = Heading(
+    marker = {} if reading.marker is None else {"marker": reading.marker}
+    return Heading(
         format="table",
         files=(path,),
-        task=task.name if task else reading.task or UNNAMED,
+        task=named,
         model=ModelSpec(name=path.stem, source=path.name),
         engine=EngineSpec(name="unknown", version="", batch_size=None),
         kind=judged.kind,
@@ -120,11 +126,7 @@ def _understood(path: Path, reading: Reading) -> _Table:
         higher_is_better=judged.higher_is_better,
         scorer=judged.scorer,
         judge=judged.judge,
-        read={
-            "columns": written(columns),
-            **({"marker": reading.marker} if reading.marker is not None else {}),
-        },
+        read={"columns": written(columns), **marker},
         unknown=_UNKNOWN,
         remarks=tuple(one for one in (guessed, unnamed, *judged.remarks) if one),
     )
-    return _Table(table, heading, layout, items, judged)

@@ -92,6 +92,15 @@ def test_answer_alone_is_refused_with_both_ways_to_read_it(tmp_path: Path) -> No
     assert "--map target=answer,prediction=COLUMN" in str(error.value)
 
 
+def test_what_was_read_from_an_answer_stands_for_it_where_nothing_else_does(tmp_path: Path) -> None:
+    row = {"question": "?", "gold": "4", "extracted_answer": "4"}
+    assert _columns(tmp_path, row)["prediction"] == "extracted_answer"
+    found = _columns(tmp_path, row | {"output": "It is 4."})
+    assert (found["prediction"], found["answer"]) == ("output", "extracted_answer")
+    found = _columns(tmp_path, row | {"correct": True})
+    assert "prediction" not in found
+
+
 def test_answer_is_left_alone_where_nobody_needs_it(tmp_path: Path) -> None:
     row = {"question": "?", "answer": "4", "correct": True}
     assert _columns(tmp_path, row) == {"question": "question", "correct": "correct"}
@@ -205,6 +214,7 @@ def test_scores_count_where_nothing_else_tells(tmp_path: Path) -> None:
         _read(tmp_path, [row])
     assert _columns(tmp_path, row, metric="rougeL") == {"score": "rougeL"}
     assert _columns(tmp_path, row | {"correct": True}) == {"correct": "correct"}
+    assert _columns(tmp_path, {"question": "?", "answer": "x", "f1": 0.5})["score"] == "f1"
 
 
 def test_what_stands_beside_an_answer_is_taken_along(tmp_path: Path) -> None:
