@@ -352,3 +352,60 @@ def test_a_disk_that_refuses(transcript: Transcript, stored: Path) -> None:
     transcript.refused("evaluate", "old.jsonl", *SCRIPTED, "--tasks", "piqa", "--store", "new.jsonl")
     transcript.refused("compare", "reports/runs/old.jsonl", "reports/runs/new.jsonl", "--out", "new.jsonl")
     transcript.matches("disk")
+
+
+# ── answers that others recorded ─────────────────────────────────────────────────────────────────
+
+FOREIGN = {
+    "empty.csv": "",
+    "header.csv": "id,correct\n",
+    "twice.csv": "id,correct,correct\n1,true,true\n",
+    "ragged.csv": "id,correct\n1,true\n2,true,false\n",
+    "truth.csv": "id,correct\n1,true\n2,maybe\n",
+    "repeats.csv": "id,correct\n1,true\n2,true\n1,false\n",
+    "blanks.csv": "id,correct\na  b,true\na b,true\n",
+    "place.csv": "correct\ntrue\nfalse\n",
+    "untargeted.jsonl": '{"id": 1, "pred": "4", "target": "4"}\n{"id": 2, "pred": "5", "target": null}\n',
+    "nan.csv": "id,label,choice_0,choice_1\n1,0,-1.0,-2.0\n2,1,nan,-3.0\n",
+    "unequal.jsonl": '{"id": 1, "label": 0, "lps": [-1, -2]}\n{"id": 2, "label": 5, "lps": [-1, -2]}\n',
+    "words.jsonl": "not json\n",
+    "cut.jsonl": '{"id": 1, "correct": true}\n{"id": 2, "corr',
+    "list.jsonl": "[1, 2]\n",
+    "two.csv": "id,prediction,response,target\n1,a,b,a\n",
+    "bytes.csv": b"id,correct\n\xff\xfe,true\n",
+    "damaged.parquet": b"PAR1 and then nothing",
+    "bomb.eval": b"PK no zip at all",
+    "notes.txt": "hello",
+}
+
+
+def test_sources_that_cannot_be_imported(transcript: Transcript, world: Path) -> None:
+    for name, content in FOREIGN.items():
+        (world / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    transcript.refused("import", "gone.csv", "--as", "a")
+    transcript.refused("import", "data", "--as", "a")
+    for name in FOREIGN:
+        transcript.refused("import", name, "--as", "a")
+    transcript.refused("import", "unequal.jsonl", "--as", "a", "--map", "logprobs=lps")
+    transcript.refused("import", "truth.csv", "--as", "a", "--map", "correct")
+    transcript.refused("import", "truth.csv", "--as", "a", "--map", "corect=correct")
+    transcript.refused("import", "truth.csv", "--as", "a", "--map", "correct=corect")
+    transcript.refused("import", "truth.csv", "--as", "a", "--map", "id=id", "--map", "id=correct")
+    transcript.refused("import", "truth.csv", "--as", "a", "--mapping", "gone.toml")
+    transcript.refused("compare", "truth.csv", "repeats.csv")
+    transcript.matches("imports")
+    assert not any(path.is_file() for path in (world / "reports").rglob("*")), "nothing is half-written"
+
+
+def test_runs_that_cannot_be_judged_again_or_written(transcript: Transcript, stored: Path) -> None:
+    (stored / "flat").write_text("a file")
+    transcript.refused("rescore", "odl.jsonl")
+    transcript.refused("rescore", "old.jsonl", "new.jsonl", "--task", "samsum")
+    transcript.refused("rescore", "old.jsonl", "--task", "gsm8k", "--metric", "f1")
+    transcript.refused("rescore", "old.jsonl", "--task", "gone.yaml")
+    transcript.refused("export", "old.jsonl", "--to", "xlsx")
+    transcript.refused("export", "odl.jsonl", "--to", "csv")
+    transcript.refused("export", "old.jsonl", "--to", "csv", "--out", "flat")
+    transcript.refused("export", "old.jsonl", "--to", "csv", "--tasks", "samsum")
+    transcript.refused("slices", "old.jsonl", "new.jsonl", *SCRIPTED, "--by", "length")
+    transcript.matches("judged_again_or_written")

@@ -5,6 +5,7 @@ Enough to judge stored outputs again, and to give an item the id that it has whe
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -250,3 +251,13 @@ def named(task: str, *, metric: str | None = None) -> Known | None:
     if task.endswith((".yaml", ".yml")):
         return known(read(Path(task).expanduser()).config, metric=metric)
     return shipped(task, metric=metric)
+
+
+def mistaken(task: str) -> str | None:
+    """A task that comes with regress whose name `task` nearly is; null if it is none of ours, or one.
+
+    >>> mistaken("piqqa"), mistaken("piqa"), mistaken("my_questions")
+    ('piqa', None, None)
+    """
+    near = difflib.get_close_matches(task, _shipped(), n=1, cutoff=0.8)
+    return near[0] if near and task not in _shipped() else None

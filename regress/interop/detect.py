@@ -23,6 +23,11 @@ def recognised(path: Path) -> bool:
     return any(reader.recognises(path) for reader in READERS)
 
 
+def names_no_task(path: Path) -> bool:
+    """Whether the format of `path` leaves it to the user which task its answers are to."""
+    return next((reader for reader in READERS if reader.recognises(path)), None) in (exported, table)
+
+
 def sources(path: Path, reading: Reading) -> Sequence[Source]:
     """The runs in a file or folder, one a model and task.
 

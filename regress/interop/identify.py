@@ -15,6 +15,8 @@ from regress.identity import ID_FIELDS, numbered
 from regress.interop.rows import headline_filter
 from regress.interop.spool import Spool
 
+_ONCE = "An instance is answered once; number several answers with a column (--map repeat=…)."
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -54,6 +56,7 @@ def identify(spool: Spool, metric: str) -> Identified:
     given = table.positions()
     ids = table.declared() or table.own() or table.hashed()
     if ids is None:
+        table.refuse_repeated_own()
         raise DataError(
             f"nothing in {table.where(0)} tells which item it is about",
             do="Say which column holds an id (--map id=…) or the question (--map question=…). Rows are never "
@@ -123,8 +126,26 @@ class _Rows:
             if not values.null_count:
                 told = values.filter(pa.array(self._once))
                 if pc.count_distinct(told).as_py() == len(told):
+                    self._refuse_lookalikes(values)
                     return values
         return None
+
+    def refuse_repeated_own(self) -> None:
+        """Where the field that should tell the items apart says the same of two of them."""
+        own, rows = self._spool.column("own").combine_chunks(), np.flatnonzero(self._once)
+        for name in ID_FIELDS:
+            values = pc.map_lookup(own, name, occurrence="first").take(pa.array(rows))
+            if values.null_count:
+                continue
+            codes = values.dictionary_encode().indices.to_numpy()
+            _, first = np.unique(codes, return_index=True)
+            again = int(np.setdiff1d(np.arange(codes.size), first)[0])
+            before = int(np.flatnonzero(codes == codes[again])[0])
+            raise DataError(
+                f"{self.where(int(rows[before]))} and {self.where(int(rows[again]))} have one {name}, "
+                f"{values[again].as_py()!r}",
+                do=_ONCE,
+            )
 
     def hashed(self) -> pa.Array | None:
         column = self._spool.column("hashed")
@@ -155,7 +176,7 @@ class _Rows:
         again = f" ({np.count_nonzero(same)} rows repeat another)" if np.count_nonzero(same) > 1 else ""
         raise DataError(
             f"{self.where(one)} and {self.where(other)} are about one instance, {ids[one].as_py()!r}{again}",
-            do="An instance is answered once; number several answers with a column (--map repeat=…).",
+            do=_ONCE,
         )
 
     def in_order(self, position: Ints) -> tuple[Ints, tuple[Ints, ...]]:

@@ -127,15 +127,21 @@ class _Side:
 def _known(side: _Side, models: list[str]) -> stored.Runs | None:
     """The stored runs that a name stands for: imported ones, or proven to be of the model's very bytes."""
     store, aliases, settings = Store(side.config.store), known_models(side.config), side.settings(models)
-    proven = stored.by_signature(side.name, settings, store, aliases)
     imported = stored.imported(side.name, settings, store, tasks_given=side.tasks_given)
-    if proven and imported:
+    if imported is None:
+        return stored.by_signature(side.name, settings, store, aliases)
+    asked = [
+        run.path
+        for run in store.named(side.name)
+        if run.spec.origin is None and run.manifest and run.spec.task.name in imported
+    ]
+    if asked:
         raise UsageError(
             f"{side.name} is a model that was evaluated here, and the name of imported or rescored runs",
-            allowed=", ".join(str(path) for path in (*proven.values(), *imported.values())),
+            allowed=", ".join(str(path) for path in (*asked, *imported.values())),
             do="Name the runs meant by their path.",
         )
-    return proven or imported
+    return imported
 
 
 def _evaluated(

@@ -8,13 +8,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from regress.config import Settings, load_config
+from regress.definitions.known import mistaken
 from regress.errors import UsageError
 from regress.identity import plain
 from regress.interop import detect
@@ -25,7 +26,7 @@ from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, label_of, read_columns
 from regress.types import RunSpec
 from regress.workflows import stored
-from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
+from regress.workflows.progress import Advanced, Event, Finished, Progress, Remark, Reused, Started, silent
 
 _ABANDONED = 86_400
 """Seconds after which what a killed import left behind is cleared away."""
@@ -110,7 +111,10 @@ def import_runs(
         partial=partial,
     )
     into = Store(load_config(store=store).store)
-    return _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
+    found = _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
+    meant = mistaken(reading.task) if reading.task else None
+    slip = f"{reading.task} is no task that comes with regress, so its scorer is unknown; {meant} is."
+    return [replace(one, remarks=(*one.remarks, slip)) if meant else one for one in found]
 
 
 def by_path(
@@ -128,9 +132,14 @@ def by_path(
     # a scripted model is a table, too, but of what to answer
     if settings.engine == "scripted" or any(run.spec.origin is None for run in store.named(name)):
         return None
-    only = settings.tasks[0] if tasks_given and len(settings.tasks) == 1 else None
-    reading = Reading(task=only, metric=settings.metric)
-    found = _import(path, reading, store, name=None, text=settings.text, progress=progress)
+    one_task = tasks_given and len(settings.tasks) == 1 and detect.names_no_task(path)
+    reading = Reading(task=settings.tasks[0] if one_task else None, metric=settings.metric)
+
+    def read(event: Event) -> None:
+        if isinstance(event, (Started, Advanced)):  # where runs lie, the caller says
+            progress(event)
+
+    found = _import(path, reading, store, name=None, text=settings.text, progress=read)
     for text in (text for one in found for text in one.remarks):
         progress(Remark(text=text))
     imported = {one.spec.task.name: one.path for one in found}

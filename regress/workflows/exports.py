@@ -115,4 +115,5 @@ def _replacing(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(f"{target} cannot be written ({error.strerror})", do="Name another --out.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
