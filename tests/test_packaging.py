@@ -89,7 +89,7 @@ def test_the_wheel_holds_everything_that_is_read_at_run_time(wheel: Path) -> Non
     expected = {"regress/aliases.toml", "regress/py.typed"}
     for file in (ROOT / "tasks").rglob("*"):
         if file.suffix in (".yaml", ".py"):
-            expected.add(f"regress/tasks/definitions/{file.relative_to(ROOT / 'tasks').as_posix()}")
+            expected.add(f"regress/definitions/tasks/{file.relative_to(ROOT / 'tasks').as_posix()}")
     for folder in ("demo/models", "demo/items"):
         files = [file for file in (ROOT / "regress" / folder).rglob("*") if file.is_file()]
         assert files
@@ -133,7 +133,7 @@ def test_tasks_and_demo_pair_are_found_from_anywhere(
     package = request.getfixturevalue("unpacked") if installed == "wheel" else ROOT
     found = json.loads(elsewhere(["-c", FIND], decoy, package))
     inside = package / "regress"
-    tasks = inside / "tasks" / "definitions" if installed == "wheel" else package / "tasks"
+    tasks = inside / "definitions" / "tasks" if installed == "wheel" else package / "tasks"
     assert found == {
         "package": str(inside / "__init__.py"),
         "tasks": str(tasks),
@@ -162,7 +162,7 @@ def test_the_current_directory_is_never_looked_at(decoy: Path) -> None:
 def test_this_environment_runs_the_checkout_or_an_installation(tmp_path: Path) -> None:
     """`pip install -e .`, or any other way that regress was installed to run this test."""
     found = json.loads(elsewhere(["-c", FIND], tmp_path))
-    assert Path(found["tasks"]).name in ("tasks", "definitions")
+    assert Path(found["tasks"]).name == "tasks"
     assert len(list(Path(found["tasks"]).glob("*/*.yaml"))) == len(TASKS)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from regress.engines.base import Chat
-from regress.errors import EngineError, UnknownName
+from regress.errors import EngineError, RegressError, UnknownName
 from regress.identity import file_hash
 from regress.types import (
     EngineSpec,
@@ -116,6 +116,16 @@ def open_table(path: str) -> ScriptedEngine:
                 raise EngineError(f"{path}, line {number} is not JSON ({error})") from None
             _check(rows[-1], f"{path}, line {number}")
     return ScriptedEngine(ModelSpec(name=path, source=path, fingerprint=file_hash(file)), rows)
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file's first line is a row of such a table; cheap, and never an error."""
+    try:
+        with open(path, "rb") as file:
+            _check(json.loads(file.readline(1 << 20)), str(path))
+    except (OSError, ValueError, RecursionError, RegressError):
+        return False
+    return True
 
 
 def _check(row: Any, where: str) -> None:

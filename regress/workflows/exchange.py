@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from regress.config import Settings, load_config
 from regress.definitions.known import mistaken
+from regress.engines.scripted import is_table
 from regress.errors import UsageError
 from regress.identity import plain
 from regress.interop import detect
@@ -127,10 +128,10 @@ def by_path(
     """
     runs = stored.by_path(name, settings, tasks_given=tasks_given)
     path = Path(name).expanduser()
-    if runs is not None or not path.exists() or not detect.recognised(path):
-        return runs
     # a scripted model is a table, too, but of what to answer
-    if settings.engine == "scripted" or any(run.spec.origin is None for run in store.named(name)):
+    if runs is not None or not path.exists() or is_table(path) or not detect.recognised(path):
+        return runs
+    if any(run.spec.origin is None for run in store.named(name)):
         return None
     one_task = tasks_given and len(settings.tasks) == 1 and detect.names_no_task(path)
     reading = Reading(task=settings.tasks[0] if one_task else None, metric=settings.metric)
