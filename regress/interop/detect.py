@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regress.errors import DataError, RegressError
-from regress.interop import every_eval_ever, exported, inspect_logs, lm_eval_logs, table
+from regress.interop.every_eval_ever import reader as every_eval_ever
+from regress.interop.exports import reader as exported
+from regress.interop.inspect_ai_logs import reader as inspect_logs
+from regress.interop.lm_eval_logs import reader as lm_eval_logs
 from regress.interop.records import Reading, Source
+from regress.interop.tables import reader as table
 
 READERS = (lm_eval_logs, every_eval_ever, inspect_logs, exported, table)
 """In the order in which they are asked; the first that recognises a path reads it."""

@@ -20,9 +20,9 @@ from regress.engines.scripted import is_table
 from regress.errors import UsageError
 from regress.identity import plain
 from regress.interop import detect
-from regress.interop.columns import TableMapping, read_mapping
 from regress.interop.draft import Draft, digest, draft
 from regress.interop.records import Reading, Source
+from regress.interop.tables.columns import TableMapping, read_mapping
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, label_of, read_columns
 from regress.types import RunSpec
@@ -90,7 +90,7 @@ def import_runs(
         source: A file or folder in one of `regress.interop.detect.FORMATS`.
         name: What the model is to be called; by default as the source calls it.
         task: Name of the task, or path of a task YAML; by default as the source says.
-        columns: Of tables, which column means what (`regress.interop.columns`).
+        columns: Of tables, which column means what (`regress.interop.tables.columns`).
         mapping: A TOML file that says the same; what is given otherwise wins.
         marker: Of tables, what stands before the answer instead of the task's own marker.
         metric: The metric that decides.

@@ -10,7 +10,8 @@ from typing import Any
 
 from regress.config import Settings, load_config
 from regress.errors import StoreError, UsageError
-from regress.interop import every_eval_ever_export, export
+from regress.interop.every_eval_ever import writer as every_eval_ever_export
+from regress.interop.exports import writer as export
 from regress.store.runs import Store, label_of, read_instances, read_run
 from regress.workflows import exchange, stored
 from regress.workflows.compare import compare_runs

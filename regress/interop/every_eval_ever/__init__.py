@@ -1,0 +1,1 @@
+"""Every Eval Ever: its files in, ours out."""

@@ -1,0 +1,1 @@
+"""Our own runs as files for others, and back."""

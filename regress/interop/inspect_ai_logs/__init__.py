@@ -1,0 +1,1 @@
+"""inspect_ai's logs, in, without inspect_ai."""

@@ -1,0 +1,1 @@
+"""Tables of anybody's scripts: CSV, JSONL and Parquet, in."""
