@@ -17,7 +17,18 @@ from regress.types import QUADRANTS
 
 ROOT = Path(regress.__file__).parents[1]
 SETTINGS = {"engine": "scripted", "data": "data", "tasks": "piqa,gsm8k"}
-VERBS = ("evaluate", "compare", "gate", "report", "noise", "plan", "rescore", "slices")
+VERBS = (
+    "evaluate",
+    "compare",
+    "gate",
+    "report",
+    "noise",
+    "plan",
+    "rescore",
+    "slices",
+    "import_runs",
+    "export_runs",
+)
 
 
 def modules_after(code: str) -> set[str]:

@@ -83,14 +83,15 @@ def by_lm_eval(
         MissingExtra: If lm-eval is not installed.
         TaskError: If the items are not those of the run, or only likelihoods were asked.
     """
-    try:
-        from regress.workflows.evaluate import load
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"judging {task} again", "models", error.name or "lm-eval") from None
     asked = run.manifest.recorded.get("asked") or {}
     given: dict[str, Any] = {"tasks": (task,), "metric": metric, **permitted}
     given |= {name: asked[name] for name in ("data", "num_fewshot", "fewshot") if asked.get(name) is not None}
-    found = load(Settings(**given)).tasks
+    try:
+        from regress.workflows.evaluate import load
+
+        found = load(Settings(**given)).tasks
+    except (MissingExtra, ModuleNotFoundError):
+        raise MissingExtra(f"judging {task} again", "models", "lm-eval") from None
     if len(found) != 1:
         raise TaskError(f"{task} stands for {len(found)} tasks", allowed="one task")
     judging = found[0]

@@ -19,7 +19,12 @@ def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "cases",
-    [["help", "compare"], ["resampling"], pytest.param(["overhead", "memory"], marks=pytest.mark.slow)],
+    [
+        ["help", "compare"],
+        ["resampling"],
+        ["imports"],
+        pytest.param(["overhead", "memory"], marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_the_benchmarks_run_on_a_tiny_size(cases: list[str], tmp_path: Path) -> None:
@@ -37,4 +42,4 @@ def test_the_benchmarks_run_on_a_tiny_size(cases: list[str], tmp_path: Path) -> 
 def test_an_unknown_case_is_refused() -> None:
     done = benchmarks("speed")
     assert done.returncode == 2
-    assert "help, compare, overhead, memory, resampling" in done.stderr
+    assert "help, compare, overhead, memory, resampling, imports" in done.stderr

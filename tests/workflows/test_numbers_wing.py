@@ -212,3 +212,27 @@ def test_a_run_with_the_right_signature_is_used_without_any_import_of_the_weight
 
     (local / "model.safetensors").write_bytes(b"other weights")
     assert "used as they are" in light(*command).stderr
+
+
+def test_answers_come_in_go_out_and_are_judged_again(light, runs, tmp_path):
+    """Import, export and rescore are for laptops and CI."""
+    out, store = tmp_path / "out", tmp_path / "runs2"
+    outcome = light("export", runs[0], "--to", "parquet,csv,jsonl,eee", "--out", str(out))
+    assert outcome.returncode == 0, outcome.stderr
+    (parquet,) = out.glob("*.parquet")
+    outcome = light("import", str(parquet), "--as", "back", "--store", str(store), "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    (found,) = json.loads(outcome.stdout)
+    assert found["origin"]["format"] == "regress"
+    outcome = light("rescore", *runs, "--task", "piqa", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    assert [one["changed"] for one in json.loads(outcome.stdout)] == [False, False]
+    outcome = light("compare", found["path"], runs[1], "--out", str(out))
+    assert outcome.returncode == 0, outcome.stderr
+    assert "imported, from regress" in " ".join(outcome.stdout.split())
+
+
+def test_what_only_lm_eval_can_judge_says_what_is_missing(light, runs):
+    outcome = light("rescore", *runs, "--task", "arc_easy")
+    assert outcome.returncode == 2
+    assert "judging arc_easy again needs lm-eval, which is not installed" in outcome.stderr
