@@ -182,7 +182,7 @@ def _scale(rows: Iterable[Row]) -> Scale | None:
 
 
 def record(where: str, row: Row) -> Record:
-    """A row of `regress.interop.exports.writer.EXPORT`, checked, as a record that holds its prediction verbatim."""
+    """A row with the columns of `EXPORT`, checked, as a record that holds its prediction verbatim."""
     values = {name: row[name] for name in PREDICTION.names}
     values["scores"] = {name: _number(value) for name, value in (row["scores"] or {}).items()}
     for name in ("choice_logprobs", "choice_lengths"):
