@@ -35,6 +35,14 @@ def add(commands: Any) -> None:
         type=_roles,
         help="what columns mean: id, question, prediction, target, correct, logprobs, … (default: guessed)",
     )
+    table.add_argument(
+        "--where",
+        metavar="COLUMN=VALUE",
+        action="append",
+        default=[],
+        type=_column_value,
+        help="read only these rows, e.g. model=llama1 of a table of several models",
+    )
     table.add_argument("--mapping", metavar="FILE", help="the same in a TOML file")
     table.add_argument("--marker", metavar="TEXT", help="what stands before the answer, e.g. 'A: '")
     parser.add_argument(
@@ -53,13 +61,26 @@ def _roles(text: str) -> dict[str, str]:
     return {role.strip(): column.strip() for role, _, column in pairs}
 
 
+def _column_value(text: str) -> tuple[str, str]:
+    column, sign, value = text.partition("=")
+    if not sign or not column:
+        raise argparse.ArgumentTypeError(f"{text!r} is not column=value")
+    return column, value
+
+
 def _import(options: argparse.Namespace) -> int:
     from regress.views.exchange import imported_lines
     from regress.workflows.exchange import import_runs
 
     given = {name: getattr(options, name) for name in _GIVEN}
     with console.watched() as progress:
-        found = import_runs(options.source, columns=_all_roles(options.map), progress=progress, **given)
+        found = import_runs(
+            options.source,
+            columns=_all_roles(options.map),
+            where=dict(options.where),
+            progress=progress,
+            **given,
+        )
     if options.json:
         console.print_json([one.document() for one in found])
     else:

@@ -150,6 +150,8 @@ class Reading:
     """Name of the task, or path of a task YAML; null: as the source says."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Tables: role to column, for example `{"prediction": "model.output"}`; dots reach into objects."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Tables: by column, the text that a row must hold there to be read: `{"model": "llama1"}`."""
     marker: str | None = None
     """Tables: what stands before the answer instead of the task's own marker, for example `A: `."""
     metric: str | None = None

@@ -74,6 +74,7 @@ def import_runs(
     name: str | None = None,
     task: str | None = None,
     columns: Mapping[str, str] | None = None,
+    where: Mapping[str, str] | None = None,
     mapping: str | Path | None = None,
     marker: str | None = None,
     metric: str | None = None,
@@ -91,6 +92,7 @@ def import_runs(
         name: What the model is to be called; by default as the source calls it.
         task: Name of the task, or path of a task YAML; by default as the source says.
         columns: Of tables, which column means what (`regress.interop.tables.columns`).
+        where: Of tables, by column, the text that a row must hold there to be read.
         mapping: A TOML file that says the same; what is given otherwise wins.
         marker: Of tables, what stands before the answer instead of the task's own marker.
         metric: The metric that decides.
@@ -107,6 +109,7 @@ def import_runs(
     reading = Reading(
         task=task or told.task,
         columns={**told.columns, **(columns or {})},
+        where=where or {},
         marker=told.marker if marker is None else marker,
         metric=metric or told.metric,
         partial=partial,

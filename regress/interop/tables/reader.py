@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regress.definitions.known import Known
@@ -16,6 +16,7 @@ from regress.interop.tables.guessing import guess, remark
 from regress.interop.tables.heads import Head
 from regress.interop.tables.items import Fields, Items
 from regress.interop.tables.judging import Understanding
+from regress.interop.tables.parts import Part, part_of
 from regress.interop.tables.tasks import task_of
 from regress.types import EngineSpec, ModelSpec
 
@@ -81,8 +82,13 @@ class _Table:
 
 
 def _understood(path: Path, reading: Reading) -> _Table:
-    table, task = open_table(path), task_of(reading)
-    columns = declared(reading.columns, table)
+    whole = open_table(path)
+    columns = declared(reading.columns, whole)
+    table = part_of(whole, reading.where, [name for several in columns.values() for name in several])
+    told = table.said("task")
+    if reading.task is None and told and not told.endswith((".yaml", ".yml")):
+        reading = replace(reading, task=told)
+    task = task_of(reading)
     asked = {*columns}
     head = Head.of(table, [name for several in columns.values() for name in several])
     own = guess(head, columns, Fields.of(task, table.tree, columns), reading.metric)
@@ -99,12 +105,12 @@ def _understood(path: Path, reading: Reading) -> _Table:
         task=task,
         metric=reading.metric,
     ).evidence()
-    heading = _heading(path, reading, task, columns, judged, remark(columns, own, asked))
+    heading = _heading(table, reading, task, columns, judged, remark(columns, own, asked))
     return _Table(table, heading, layout, items, judged)
 
 
 def _heading(
-    path: Path,
+    table: Part,
     reading: Reading,
     task: Known | None,
     columns: Columns,
@@ -113,12 +119,13 @@ def _heading(
 ) -> Heading:
     named = task.name if task else reading.task or UNNAMED
     unnamed = f"No task is named: it is called `{UNNAMED}`." if reading.task is None else None
-    marker = {} if reading.marker is None else {"marker": reading.marker}
+    given = {"marker": reading.marker, "where": dict(reading.where)}
+    path, model = table.path, table.said("model")
     return Heading(
         format="table",
         files=(path,),
         task=named,
-        model=ModelSpec(name=path.stem, source=path.name),
+        model=ModelSpec(name=model or path.stem, source=model or path.name),
         engine=EngineSpec(name="unknown", version="", batch_size=None),
         kind=judged.kind,
         scale=judged.scale,
@@ -126,7 +133,7 @@ def _heading(
         higher_is_better=judged.higher_is_better,
         scorer=judged.scorer,
         judge=judged.judge,
-        read={"columns": written(columns), **marker},
+        read={"columns": written(columns), **{name: value for name, value in given.items() if value}},
         unknown=_UNKNOWN,
         remarks=tuple(one for one in (guessed, unnamed, *judged.remarks) if one),
     )
