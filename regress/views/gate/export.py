@@ -59,7 +59,7 @@ code, why a rule came out so, with what `data` holds:
     no-range          not gateable: too few scores differ, and nothing bounds them
     enough            pass: as many instances as it takes {n, minimum}
     old-over-limit    not gateable: already OLD has more unreadable or cut-off answers than may be {old, new}
-    unknown           not gateable: the engine does not tell which answers were cut off {side}
+    unknown           not gateable: it is unknown which answers were cut off {side}
     not-a-generation  not applicable: nothing is written, so nothing is cut off
     kept, flipped     pass, fail: none or some of the listed ids were lost {listed, ids, noisy}; an id is lost
                       where NEW is right in a smaller share of its repeats than OLD

@@ -77,7 +77,7 @@ _WHY = {
     "no-range": "too few scores differ",
     "none-readable": "hardly any instance is readable on both sides",
     "old-over-limit": "already the old model is over the limit",
-    "unknown": "the engine does not tell",
+    "unknown": "nobody knows",
 }
 
 

@@ -128,7 +128,7 @@ REASONS: dict[str, Callable[[RuleResult, Mapping[str, Any]], str]] = {
         f"{shares(result)}: already the old model is over the limit, so the comparison cannot be judged"
     ),
     "unknown": lambda result, data: (
-        f"the engine does not tell how many there are on the {name(str(data.get('side', 'old or new')))} side"
+        f"it is not known how many there are on the {name(str(data.get('side', 'old or new')))} side"
     ),
     "not-a-generation": lambda result, data: "the task has no written answers",
     "limit-not-sample": _limited,

@@ -199,7 +199,7 @@ REASONS: dict[tuple[str, str, str], tuple[dict[str, Any], str]] = {
     ),
     ("max_truncated", "not gateable", "unknown"): (
         {"limit": 0.1, "data": {"side": "new"}},
-        "the engine does not tell how many there are on the new side",
+        "it is not known how many there are on the new side",
     ),
     ("max_truncated", "not applicable", "not-a-generation"): ({"limit": 0.1}, "no written answers"),
     ("minimum_n", "pass", "enough"): ({"limit": 200}, "at least 200 instances: n 1,319"),
@@ -299,7 +299,7 @@ LACKING: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
         {},
         "unreadable answers on gsm8k (already the old model is over the limit)",
     ),
-    ("max_truncated", "unknown"): ({}, "answers cut off on gsm8k (the engine does not tell)"),
+    ("max_truncated", "unknown"): ({}, "answers cut off on gsm8k (nobody knows)"),
     ("max_moons", "moon-phase"): ({}, "max_moons on gsm8k"),
 }
 
