@@ -209,8 +209,11 @@ def _unknown(spool: Spool) -> Iterator[str]:
 
 
 def _hashes(known: Identified, spool: Spool) -> dict[str, str]:
-    """Hashes of items, targets, prompts and strata, each over all instances; empty where any is unknown."""
-    told = {name: hashlib.sha256() for name in ("items", "targets", "prompts", "definition")}
+    """Hashes of items, targets, prompts and strata, each over all instances; empty where any is unknown.
+
+    Sums of one hash an instance, so that files of the same items in another order have the same.
+    """
+    told = dict.fromkeys(("items", "targets", "prompts", "definition"), 0)
     unknown = {"definition"}
     for numbers, table in _once(known, spool):
         ids = known.ids.take(pa.array(numbers)).to_pylist()
@@ -219,10 +222,10 @@ def _hashes(known: Identified, spool: Spool) -> dict[str, str]:
         ):
             parts = _parts(id_, row)
             for name, part in parts.items():
-                told[name].update(part.encode())
+                told[name] += int(sequence_hash([id_, part]), 16) if part else 0
             unknown |= {name for name, part in parts.items() if not part and name != "definition"}
             unknown -= {"definition"} if parts["definition"] else set()
-    return {name: "" if name in unknown else hashed.hexdigest() for name, hashed in told.items()}
+    return {name: "" if name in unknown else f"{total % 2**256:064x}" for name, total in told.items()}
 
 
 def _parts(id_: str, row: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -298,6 +299,17 @@ def test_equal_items_have_equal_hashes_whatever_was_answered(drafted: Drafted) -
     assert (one.items, one.targets) == (two.items, two.targets)
     assert one.targets != other.targets
     assert one.items == other.items
+
+
+def test_the_same_items_in_another_order_have_the_same_hashes(drafted: Drafted) -> None:
+    rows = _rows(3, targets=lambda i: (str(i),), prompt=lambda i: f"P{i}", tags=lambda i: {"part": str(i)})
+    asked, turned = drafted(rows).spec.task, drafted(rows[::-1]).spec.task
+    assert asked == turned
+    assert all((asked.items, asked.targets, asked.prompts, asked.definition))
+    mixed = [
+        replace(row, targets=other.targets) for row, other in zip(rows, rows[1:] + rows[:1], strict=True)
+    ]
+    assert drafted(mixed).spec.task.targets != asked.targets
 
 
 def test_other_strata_are_other_instances_and_no_other_question(drafted: Drafted) -> None:
