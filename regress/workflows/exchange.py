@@ -159,16 +159,34 @@ def _import(
 ) -> list[Imported]:
     found = detect.sources(path, reading)
     _refuse_several(path, found, name)
+    called = {model: _called(model, name, store) for model in {one.heading.model.name for one in found}}
     asked = {"reader": _READER, "text": text, **plain(reading)}
     with _spool(store) as folder:
         ready: list[Draft | Path] = []
         for number, source in enumerate(found):
-            already = _already(source, store, asked, name)
+            model = called[source.heading.model.name]
+            already = _already(source, store, asked, model)
             place = folder / str(number)
             place.mkdir()
-            ready.append(already or _read(source, place, reading, name=name, text=text, progress=progress))
+            ready.append(already or _read(source, place, reading, name=model, text=text, progress=progress))
         # all were read before any is stored
         return [_kept(one, store, asked, progress) for one in ready]
+
+
+def _called(model: str, name: str | None, store: Store) -> str:
+    """What a source's model is called: never as one that was evaluated here, which is another.
+
+    Raises:
+        UsageError: If the user gives it such a name.
+    """
+    if not any(run.spec.origin is None for run in store.named(name or model)):
+        return name or model
+    if name is not None:
+        raise UsageError(
+            f"{name} is a model that was evaluated here, in {store.root}",
+            do="Give these answers another name (--as), or keep them in another folder (--store).",
+        )
+    return f"{model}-imported"
 
 
 def _kept(one: Draft | Path, store: Store, asked: dict[str, Any], progress: Progress) -> Imported:
@@ -179,9 +197,9 @@ def _kept(one: Draft | Path, store: Store, asked: dict[str, Any], progress: Prog
 
 
 def _read(
-    source: Source, folder: Path, reading: Reading, *, name: str | None, text: bool, progress: Progress
+    source: Source, folder: Path, reading: Reading, *, name: str, text: bool, progress: Progress
 ) -> Draft:
-    model, task = name or source.heading.model.name, source.heading.task
+    model, task = name, source.heading.task
     total = source.heading.expected or 0
     progress(Started(model=model, task=task, done=0, total=total))
 
@@ -217,9 +235,9 @@ def _summary(path: Path, remarks: tuple[str, ...]) -> Imported:
     )
 
 
-def _already(source: Source, store: Store, asked: dict[str, Any], name: str | None) -> Path | None:
+def _already(source: Source, store: Store, asked: dict[str, Any], name: str) -> Path | None:
     """The finished run of the same bytes read in the same way, under the same name."""
-    label, key = label_of(name or source.heading.model.name), digest(source.heading.files)
+    label, key = label_of(name), digest(source.heading.files)
     for path, spec in store.finished(source.heading.task):
         if path.parent.name == label and spec.origin is not None and spec.origin.digest == key:
             manifest = read_manifest(path)

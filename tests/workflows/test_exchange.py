@@ -108,11 +108,24 @@ def test_the_gate_judges_what_was_imported(old: Path, tmp_path: Path) -> None:
 def test_a_model_and_an_import_of_one_name_are_not_confused(world: Path, command: Any) -> None:
     table(world / "answers.csv", lambda i: True)
     given = ("--tasks", "piqa", "--engine", "scripted", "--data", "data")
-    assert command("evaluate", "old.jsonl", *given).code == 0
     assert command("import", "answers.csv", "--as", "old.jsonl", "--task", "piqa").code == 0
+    assert command("evaluate", "old.jsonl", *given).code == 0
     outcome = command("compare", "old.jsonl", "new.jsonl", *given)
     assert outcome.code == 2
     assert "name of imported or rescored runs" in outcome.err
+
+
+def test_an_import_takes_no_name_of_a_model_that_was_evaluated_here(world: Path, command: Any) -> None:
+    given = ("--tasks", "piqa", "--engine", "scripted", "--data", "data")
+    assert command("evaluate", "old.jsonl", *given).code == 0
+    evaluated = kept(world / "reports/runs")
+    answers = table(world / "old.jsonl.csv", lambda i: True)  # as its name says, of that model
+    refused = command("import", answers.name, "--as", "old.jsonl", "--task", "piqa")
+    assert (refused.code, kept(world / "reports/runs")) == (2, evaluated)
+    assert "old.jsonl is a model that was evaluated here" in refused.err
+    (unnamed,) = import_runs(answers, task="piqa")
+    assert unnamed.spec.model.name == "old.jsonl-imported"
+    assert import_runs(answers, task="piqa")[0].path == unnamed.path
 
 
 def test_a_log_of_several_tasks_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
