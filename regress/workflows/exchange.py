@@ -116,9 +116,8 @@ def import_runs(
     )
     into = Store(load_config(store=store).store)
     found = _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
-    meant = mistaken(reading.task) if reading.task else None
-    slip = f"{reading.task} is no task that comes with regress, so its scorer is unknown; {meant} is."
-    return [replace(one, remarks=(*one.remarks, slip)) if meant else one for one in found]
+    slip = [*_slip(reading.task)] if reading.task else []
+    return [replace(one, remarks=(*one.remarks, *slip, *_rivals(one, into))) for one in found]
 
 
 def by_path(
@@ -233,6 +232,24 @@ def _summary(path: Path, remarks: tuple[str, ...]) -> Imported:
         unreadable=int(unreadable or 0),
         remarks=remarks,
     )
+
+
+def _slip(task: str) -> Iterator[str]:
+    """That a task's name seems to be mistyped."""
+    if meant := mistaken(task):
+        yield f"{task} is no task that comes with regress, so its scorer is unknown; {meant} is."
+
+
+def _rivals(one: Imported, store: Store) -> Iterator[str]:
+    """That the name stands for several runs of the task by now, which no command chooses among."""
+    label, task = one.path.parent.name, one.spec.task.name
+    paths = [path for path, _ in store.finished(task) if path.parent.name == label and path != one.path]
+    if paths:
+        listed = " ".join(f"{label}/{path.name}" for path in paths)
+        yield (
+            f"{label} has {len(paths) + 1} runs of {task} now: name one by its path, or delete what this one "
+            f"replaces (regress runs rm {listed})."
+        )
 
 
 def _already(source: Source, store: Store, asked: dict[str, Any], name: str) -> Path | None:

@@ -128,6 +128,16 @@ def test_an_import_takes_no_name_of_a_model_that_was_evaluated_here(world: Path,
     assert import_runs(answers, task="piqa")[0].path == unnamed.path
 
 
+def test_a_name_that_stands_for_two_runs_of_a_task_is_said_at_once(old: Path, tmp_path: Path) -> None:
+    (first,) = import_runs(old, name="mine", task="sums")
+    (other,) = import_runs(old, name="yours", task="sums")
+    assert not any("runs of sums" in text for one in (first, other) for text in one.remarks)
+    new = table(tmp_path / "new.csv", lambda i: i % 3 == 0)
+    (second,) = import_runs(new, name="mine", task="sums")
+    assert "mine has 2 runs of sums now" in second.remarks[-1]
+    assert f"regress runs rm mine/{first.path.name})" in second.remarks[-1]
+
+
 def test_a_log_of_several_tasks_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
     """The second task's file is damaged: nothing of the first is kept."""
     folder, store = tmp_path / "log", tmp_path / "runs"
