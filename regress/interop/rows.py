@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +101,8 @@ class Rows:
         _check_choices(record)
         row = _row(record)
         if record.verbatim is not None:
-            return _verbatim(row, record)
+            # it bears the judgement of the filter that decided
+            return _verbatim(replace(row, filter=headline_filter(str(self.metric))), record)
         if self.heading.judge:
             self._judge(row, record)
         else:
