@@ -22,12 +22,13 @@ RATES = ("old", "new", "delta", "nfr", "pfr")
 def readings(pairs: Pairs, columns: Judged, estimates: Mapping[str, Estimate]) -> tuple[Reading, ...]:
     """The headline's reading, then those of the task's other extractors, each against the headline.
 
-    Empty unless answers are right or wrong, and another extractor's verdict on every answer of both
-    sides is stored. The gap of two extractors is the mean over instances of
+    Empty unless answers are right or wrong, both sides have the same headline, and another extractor's
+    verdict on every answer of both sides is stored. The gap of two extractors is the mean over instances of
 
         (new' - old') - (new - old),   each 1 if right and 0 if not, primes by the other extractor,
 
-    with Miller's interval; without one where fewer than ten instances make it up, however they fall.
+    with Miller's interval; without one where fewer than ten instances (or clusters, where items have
+    some) make it up, however they fall.
 
     Args:
         pairs: The aligned runs.
@@ -35,7 +36,7 @@ def readings(pairs: Pairs, columns: Judged, estimates: Mapping[str, Estimate]) -
         estimates: What was made of these.
     """
     task = pairs.old_spec.task
-    if task.scale != "binary":
+    if task.scale != "binary" or pairs.new_spec.task.metric != task.metric:
         return ()
     headline = Reading(metric=task.metric, estimates={name: estimates[name] for name in RATES})
     others = []
@@ -65,9 +66,14 @@ def _reading(key: str, columns: Judged, old: Floats, new: Floats) -> Reading:
 
 
 def _gap(columns: Judged, read: Judged) -> Estimate:
-    apart = read.change - columns.change
-    gap, differing = mean(columns, float(apart.mean()), apart), int(np.count_nonzero(apart))
+    apart, units = read.change - columns.change, columns.units
+    gap = mean(columns, float(apart.mean()), apart)
+    differing = int(np.count_nonzero(apart if units is None else np.bincount(units[apart != 0])))
     if not 0 < differing < FEW_DISCORDANT:
         return gap
-    few = {"nonzero": differing, "minimum": FEW_DISCORDANT, "unit": "instances"}
+    few = {
+        "nonzero": differing,
+        "minimum": FEW_DISCORDANT,
+        "unit": "instances" if columns.cluster is None else "clusters",
+    }
     return Estimate(value=gap.value, n=gap.n, warnings=(Notice(code="few-differences", data=few),))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,13 +108,35 @@ def test_a_gap_that_falls_both_ways_is_no_disagreement(read):
 
 def test_clusters_are_respected(read, make_instances, make_run):
     pairs = strictly_gained(read, 40)
-    # all that differ lie in two clusters of twenty
-    instances = make_instances(make_run(pairs.old), cluster=lambda i: str(i // 20))
+    # all that differ lie in ten clusters of four
+    instances = make_instances(make_run(pairs.old), cluster=lambda i: str(i // 4))
     alone, together = (summarise(pairs, instances=known).readings[1] for known in (None, instances))
     assert together.delta_gap.value == alone.delta_gap.value
     assert together.delta_gap.high > alone.delta_gap.high
     assert together.estimates["old"].method == "korn-graubard"
-    assert not together.disagrees
+
+
+def test_what_is_sampled_together_counts_once_towards_the_ten(read, make_instances, make_run):
+    """Twelve answers that differ, of four instances asked three times each, or of three clusters."""
+    repeated = strictly_gained(read, 12, n=600, repeats=3)
+    clustered = strictly_gained(read, 12)
+    four = make_instances(make_run(clustered.old), cluster=lambda i: str(i // 4))
+    for pairs, instances, nonzero, unit in (
+        (repeated, None, 4, "instances"),
+        (clustered, four, 3, "clusters"),
+    ):
+        _, flexible = summarise(pairs, instances=instances).readings
+        (notice,) = flexible.delta_gap.warnings
+        assert (notice.data["nonzero"], notice.data["unit"]) == (nonzero, unit)
+        assert not flexible.disagrees
+    assert summarise(clustered).readings[1].disagrees
+
+
+def test_sides_judged_by_other_headlines_have_no_readings(read):
+    """The headline's reading would bear the name of one extractor and the numbers of two."""
+    pairs = strictly_gained(read, 40)
+    loosely = replace(pairs.new_spec.task, metric=FLEXIBLE)
+    assert summarise(replace(pairs, new_spec=replace(pairs.new_spec, task=loosely))).readings == ()
 
 
 def test_repeats_count_instances(read):
