@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from regress.errors import (
 )
 from regress.frames import ComparedRuns
 from regress.pairing import pair
+from regress.scoring.score import compared
 from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.types import NoiseFloor, Pairs, Run
@@ -281,9 +283,13 @@ def _instances(task: str, old: Run, new: Run) -> pa.Table | None:
         NotComparable: If the two sides know of different targets.
     """
     asked = [run.spec.task for run in (old, new)]
-    tables = [table for run in (old, new) if (table := read_instances(run)) is not None]
-    if len(tables) == 2 and not asked_here(*asked):
-        require_same_targets(task, *tables)
+    known = (table for run in (old, new) if (table := read_instances(run)) is not None)
+    if asked_here(*asked):
+        return next(known, None)
+    tables = list(known)
+    if len(tables) == 2:
+        judged = next((one for one in asked if one.scorer.get("kind") == "text"), asked[0])
+        require_same_targets(task, *tables, reference=partial(compared, judged.scorer, judged.metric))
         if asked_here(asked[1]):
             tables.reverse()
     return tables[0] if tables else None
