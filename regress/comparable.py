@@ -16,7 +16,7 @@ Which items are there is for `regress.pairing` to see, as it aligns them; all el
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from regress.differences import against, flat, short
 from regress.errors import NotComparable, UnknownName
 from regress.identity import normalise, plain
+from regress.schema import targets_of
 from regress.types import Difference, Run, TaskSpec
 
 ALLOWABLE = ("prompts", "task", "scorer")
@@ -248,7 +249,8 @@ def _prompt_refusals(
     known = pc.and_(pc.not_equal(old_table["prompt_hash"], ""), pc.not_equal(new_table["prompt_hash"], ""))
     differ = pc.not_equal(old_table["prompt_hash"], new_table["prompt_hash"])
     rows = np.flatnonzero(pc.and_(known, differ).to_numpy())
-    other_items = old.items != new.items and _on_one_footing(old, new)
+    known_items = bool(old.items and new.items) and _on_one_footing(old, new)
+    other_items = known_items and old.items != new.items
     if other_items and not asked_here(old, new) and not pc.any(known).as_py():
         raise NotComparable(
             f"old and new answer different items of {old.name} under the same ids",
@@ -281,7 +283,9 @@ def _prompt_refusals(
     )
 
 
-def require_same_targets(task: str, old: pa.Table, new: pa.Table) -> None:
+def require_same_targets(
+    task: str, old: pa.Table, new: pa.Table, *, reference: Callable[[str], str] = str.strip
+) -> None:
     """Refuse instances that bear the same id and another reference answer, where both tell it.
 
     For runs whose hashes are not over the same things: one asked here, the other imported.
@@ -290,6 +294,7 @@ def require_same_targets(task: str, old: pa.Table, new: pa.Table) -> None:
         task: Its name, for the message.
         old: The old run's instances (`regress.schema.INSTANCE`).
         new: The new run's.
+        reference: A reference answer as the scorer compares it: `#### 72` and `72` may be the same.
 
     Raises:
         NotComparable: If any target differs by more than white space.
@@ -298,7 +303,11 @@ def require_same_targets(task: str, old: pa.Table, new: pa.Table) -> None:
     columns = ["instance_id", "golds", "target"]
     before = old.select(columns).filter(pc.is_valid(place)).to_pylist()
     after = new.select(columns).take(place.drop_null()).to_pylist()
-    other = [one["instance_id"] for one, two in zip(before, after, strict=True) if _another_target(one, two)]
+    other = [
+        one["instance_id"]
+        for one, two in zip(before, after, strict=True)
+        if _another_target(one, two, reference)
+    ]
     if other:
         more = ", …" if len(other) > _LISTED else ""
         raise NotComparable(
@@ -309,12 +318,13 @@ def require_same_targets(task: str, old: pa.Table, new: pa.Table) -> None:
         )
 
 
-def _another_target(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _another_target(old: Mapping[str, Any], new: Mapping[str, Any], reference: Callable[[str], str]) -> bool:
     if old["golds"] and new["golds"]:
-        return bool(old["golds"] != new["golds"])
+        return set(old["golds"]) != set(new["golds"])
     if old["target"] is None or new["target"] is None:
         return False
-    return normalise(old["target"]) != normalise(new["target"])
+    before, after = ({normalise(reference(text)) for text in targets_of(one["target"])} for one in (old, new))
+    return before != after
 
 
 def listed(table: pa.Table, rows: npt.NDArray[np.intp]) -> str:

@@ -94,6 +94,10 @@ def test_other_questions_under_the_same_ids_are_refused_where_prompts_are_unknow
     assert refused.value.field == "items"
 
 
+def test_a_side_that_does_not_tell_its_questions_refuses_nothing(imported):
+    assert pair(imported(items="a" * 64), imported()).n == 4
+
+
 def test_hashes_over_other_things_are_not_compared(asked, imported):
     """Of what was asked here they are over the full data set, of what was imported over what is there."""
     assert pair(asked, imported(targets="e" * 64, items="f" * 64)).n == 4
@@ -112,6 +116,17 @@ def test_targets_are_compared_one_by_one_where_hashes_cannot_be(asked, make_inst
     golds = make_instances(asked, golds=(0,)), make_instances(asked, golds=lambda i: (i % 2,))
     with pytest.raises(NotComparable, match="on 2 of 4"):
         require_same_targets("toy", *golds)
+
+
+def test_targets_are_compared_as_the_scorer_does(asked, make_instances):
+    def number(text: str) -> str:
+        return text.rpartition("#### ")[2]
+
+    long, short = make_instances(asked, target="so #### 4"), make_instances(asked, target="4")
+    require_same_targets("toy", long, short, reference=number)
+    with pytest.raises(NotComparable, match="on 4 of 4"):
+        require_same_targets("toy", long, short)
+    require_same_targets("toy", make_instances(asked, golds=(1, 0)), make_instances(asked, golds=(0, 1)))
 
 
 def test_where_answers_come_from_is_said_once_for_both(asked, imported):

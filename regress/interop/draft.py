@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regress.errors import DataError
-from regress.identity import canonical_json, plain, sequence_hash, strict, task_fingerprint
+from regress.identity import canonical_json, normalise, plain, sequence_hash, strict, task_fingerprint
 from regress.interop.identify import Identified, Ints, identify
 from regress.interop.records import Heading, Record, Source
 from regress.interop.rows import ITEM, SCHEMA, Rows
 from regress.interop.spool import BATCH, Spool
-from regress.schema import INSTANCE, PREDICTION
+from regress.schema import INSTANCE, PREDICTION, targets_of
+from regress.scoring.score import compared
 from regress.types import Origin, RunSpec, Scale, Subset, TaskSpec
 
 CHUNK = 4096
@@ -148,7 +150,7 @@ def _spec(
         data="",
         n=whole,
         description=f"{heading.task}, imported",
-        **_hashes(known, spool),
+        **_hashes(known, spool, partial(compared, heading.scorer, str(rows.metric))),
     )
     return RunSpec(
         model=replace(heading.model, name=name or heading.model.name),
@@ -208,36 +210,34 @@ def _unknown(spool: Spool) -> Iterator[str]:
         yield "targets"
 
 
-def _hashes(known: Identified, spool: Spool) -> dict[str, str]:
-    """Hashes of items, targets, prompts and strata, each over all instances; empty where any is unknown.
+def _hashes(known: Identified, spool: Spool, reference: Callable[[str], str]) -> dict[str, str]:
+    """Hashes of items, targets, prompts and instances, each over all instances; empty where any is unknown.
 
     Sums of one hash an instance, so that files of the same items in another order have the same.
     """
     told = dict.fromkeys(("items", "targets", "prompts", "definition"), 0)
-    unknown = {"definition"}
+    unknown: set[str] = set()
     for numbers, table in _once(known, spool):
         ids = known.ids.take(pa.array(numbers)).to_pylist()
-        for id_, row in zip(
-            ids, table.select([*ITEM.values(), "prompt_hash", "hashed"]).to_pylist(), strict=True
-        ):
-            parts = _parts(id_, row)
-            for name, part in parts.items():
-                told[name] += int(sequence_hash([id_, part]), 16) if part else 0
-            unknown |= {name for name, part in parts.items() if not part and name != "definition"}
-            unknown -= {"definition"} if parts["definition"] else set()
+        rows = table.select([*ITEM.values(), "prompt_hash", "hashed"]).to_pylist()
+        for id_, row in zip(ids, rows, strict=True):
+            for name, part in _parts(row, reference).items():
+                told[name] += int(sequence_hash([id_, part]), 16)
+                unknown |= set() if part else {name}
     return {name: "" if name in unknown else f"{total % 2**256:064x}" for name, total in told.items()}
 
 
-def _parts(id_: str, row: Mapping[str, Any]) -> dict[str, str]:
-    """What one instance adds to each hash."""
-    choices, golds, target = row[ITEM["choices"]], row[ITEM["golds"]], row[ITEM["target"]]
-    strata = [row[ITEM["cluster"]], dict(row[ITEM["tags"]] or ())]
+def _parts(row: Mapping[str, Any], reference: Callable[[str], str]) -> dict[str, str]:
+    """What one instance adds to each hash; empty if it is unknown."""
+    target = row[ITEM["target"]]
+    targets = {normalise(reference(one)) for one in targets_of(target)}
     return {
-        "items": sequence_hash([row[ITEM["source"]] or row["hashed"] or id_, *(choices or ())]),
-        "targets": "" if target is None else sequence_hash([str(golds), target]),
+        # of whatever else a source tells of an item, another one of the same item may tell less
+        "items": row["hashed"] or "",
+        "targets": "" if target is None else sequence_hash(sorted(targets)),
         "prompts": row["prompt_hash"],
-        # which items belong together is no part of the question, but keeps their instances apart
-        "definition": canonical_json(strata) if any(strata) else "",
+        # decides nothing, but keeps apart what is stored once for all runs of a task
+        "definition": canonical_json([row[name] for name in ITEM.values()]),
     }
 
 

@@ -164,6 +164,22 @@ def _headline(scores: Mapping[str, float], headline: str) -> float:
     return scores[headline]
 
 
+def compared(scorer: Mapping[str, Any], headline: str, text: str) -> str:
+    """An answer or reference as the headline's exact match compares it; blanks around it aside, else.
+
+    >>> gsm8k = {"metric": "exact_match", "function": "exact_match", "regexes_to_ignore": ["(?s).*#### "]}
+    >>> compared({"kind": "text", "metrics": [gsm8k]}, "exact_match/strict-match", "so #### 4")
+    '4'
+    >>> compared({"kind": "recorded"}, "acc", " B ")
+    'B'
+    """
+    name = headline.partition("/")[0]
+    for metric in scorer.get("metrics", ()) if scorer.get("kind") == "text" else ():
+        if (metric["metric"], metric["function"]) == (name, "exact_match"):
+            return _answer(metric, text)
+    return text.strip()
+
+
 def _options(metric: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metric.items() if name not in ("metric", "function")}
 

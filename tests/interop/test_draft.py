@@ -283,7 +283,7 @@ def test_what_no_row_tells_is_recorded_as_unknown(drafted: Drafted) -> None:
     assert set(origin.unknown) == {
         *("model.dtype", "finish", "prompt_tokens", "output_tokens", "output", "prompts", "targets"),
     }
-    assert (task.prompts, task.targets, task.definition, task.version) == ("", "", "", "")
+    assert (task.prompts, task.targets, task.version) == ("", "", "")
     assert (task.num_fewshot, task.data) == (None, "")
 
 
@@ -316,6 +316,39 @@ def test_other_strata_are_other_instances_and_no_other_question(drafted: Drafted
     plain, tagged = (drafted(_rows(2, tags=tags)).spec.task for tags in ({}, {"subject": "law"}))
     assert plain.items == tagged.items
     assert plain.fingerprint != tagged.fingerprint
+
+
+def test_an_item_of_which_another_source_tells_less_is_no_other_item(drafted: Drafted) -> None:
+    """Without this, a table of ids could not be compared with a log of whole items."""
+    whole = drafted(_rows(2, id=lambda i: f"q{i}", source=lambda i: f'{{"n": {i}}}')).spec.task
+    plain = drafted(_rows(2, id=lambda i: f"q{i}")).spec.task
+    bare = drafted(_rows(2, id=lambda i: f"q{i}", question=None)).spec.task
+    assert whole.items == plain.items != ""
+    assert bare.items == ""
+    assert len({one.fingerprint for one in (whole, plain, bare)}) == 3, "their instances lie apart"
+
+
+def test_targets_are_equal_where_the_scorer_cannot_tell_them_apart(drafted: Drafted) -> None:
+    metric = {"metric": "exact_match", "function": "exact_match", "regexes_to_ignore": ["(?s).*#### "]}
+    filters = [{"name": "none", "filter": [{"function": "take_first"}]}]
+    judged = {
+        "metric": "exact_match",
+        "judge": True,
+        "scorer": {"kind": "text", "filters": filters, "metrics": [metric]},
+    }
+    rows = [_rows(1, output="4", targets=(target,)) for target in ("so #### 4", "4", "#### 5")]
+    long, short, other = (drafted(one, **judged).spec.task for one in rows)
+    assert long.targets == short.targets != other.targets
+    spaced = [drafted(_rows(1, targets=(text,))).spec.task.targets for text in ("a b", "a\u00a0b", "c")]
+    assert spaced[0] == spaced[1] != spaced[2]
+
+
+def test_instances_that_say_something_else_lie_apart_where_hashes_are_unknown(drafted: Drafted) -> None:
+    """One row without a target makes all targets unknown, and no two runs share the others."""
+    rows = [_rows(2, targets=lambda i, t=text: (t,) if i else ()) for text in ("a", "b")]
+    one, two = (drafted(each).spec.task for each in rows)
+    assert one.targets == two.targets == ""
+    assert one.fingerprint != two.fingerprint
 
 
 def test_instances_are_written_as_they_would_be_here(drafted: Drafted) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from regress.definitions.known import Known, effective_generation, known, metrics_of, named, shipped
 from regress.errors import DataError, RegressError, TaskError, UnknownName
-from regress.interop.lm_eval_logs.records import MISFITS, Form, normalised
+from regress.interop.lm_eval_logs.records import MISFITS, Form
 from regress.interop.lm_eval_logs.results import Results
 from regress.interop.lm_eval_logs.row import Row, numeric
 from regress.interop.records import Heading, Reading
-from regress.scoring.score import key
+from regress.scoring.score import compared, key
 from regress.types import Kind
 
 _NEVER = ("model.fingerprint", "model.tokenizer", "finish", "prompt_tokens", "output_tokens", "shown")
@@ -102,7 +102,8 @@ class Log:
                 found.question(self.first.item)
             if not all(isinstance(name, str) for name in _filters_of(found)):
                 raise TypeError("a filter has no name")
-            normalised("", found, found.metric.partition("/")[0] if found else "")
+            if found is not None:
+                compared(found.scorer, found.metric, "")
         except (*MISFITS, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = str(error) if isinstance(error, RegressError) else f"{type(error).__name__}: {error}"
             return None, f"The definition of {self.logged} cannot be read as data: {reason}"

@@ -18,8 +18,7 @@ from regress.interop.fields import Fields
 from regress.interop.lm_eval_logs.row import Row, gold, numeric
 from regress.interop.records import Record
 from regress.scoring import choice as by_choice
-from regress.scoring.score import BINARY, key
-from regress.scoring.text import normalise_answer
+from regress.scoring.score import BINARY, compared, key
 from regress.types import Kind
 
 T = TypeVar("T")
@@ -56,6 +55,11 @@ class Form:
         if self.definition and self.definition.metric == self.metric:
             return self.definition.scale == "binary"
         return self.name in BINARY
+
+    @property
+    def scorer(self) -> Mapping[str, Any]:
+        """How the definition judges; empty if it is unknown."""
+        return self.definition.scorer if self.definition else {}
 
     def declared(self, name: str) -> Any:
         """What the definition says; null if it does not, or is unknown."""
@@ -232,7 +236,7 @@ class Records:
         return {
             "question": self._question(row),
             "output": row.output,
-            "answer": normalised(read, self.form.definition, self.form.name) if readable else None,
+            "answer": compared(self.form.scorer, self.form.name, read) if readable else None,
             "status": "scored" if readable else "unparsable",
             "targets": self._targets(row),
         }
@@ -257,21 +261,6 @@ def _without_target(row: Row) -> str:
     """An item as JSON, without the fields that equal the target: its id where nothing else tells it."""
     target = str(row.fields.value("target"))
     return source_json({name: value for name, value in row.item.items() if str(value) != target})
-
-
-def normalised(text: str, definition: Known | None, metric: str) -> str:
-    """An answer as the task's own exact match compares it; as it is, without blanks around it, else.
-
-    Args:
-        text: What the filter read.
-        definition: The task's, if it is known.
-        metric: Name of the headline metric.
-    """
-    for one in definition.scorer.get("metrics", ()) if definition else ():
-        if isinstance(one, Mapping) and (one["metric"], one["function"]) == (metric, "exact_match"):
-            options = {option: one[option] for option in one if option not in ("metric", "function")}
-            return normalise_answer(text, **options)
-    return text.strip()
 
 
 def _applied(part: Callable[[Mapping[str, Any]], T], row: Row) -> T:
