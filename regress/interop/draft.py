@@ -187,6 +187,8 @@ def _scale(heading: Heading, metric: str, spool: Spool, known: Identified) -> Sc
     if not told.size and heading.scale is None:
         raise DataError(f"{heading.files[0].name} has no answer with a value of {metric!r}")
     binary = bool(np.isin(told, (0.0, 1.0)).all())
+    if heading.scale is None and not heading.higher_is_better:
+        return "unbounded"  # negated: a run without a single error is not one of wrong answers
     bounded = binary or bool(((told >= 0.0) & (told <= 1.0)).all())
     seen: Scale = "binary" if binary else "bounded" if bounded else "unbounded"
     declared = heading.scale or seen
@@ -304,12 +306,15 @@ def _refuse_holes(heading: Heading, indices: np.ndarray, partial: bool) -> None:
         if n < heading.expected:
             raise DataError(f"{name} holds {n:,} of {heading.expected:,} instances: it was cut off", do=do)
         return
-    missing = np.setdiff1d(np.arange(indices[-1] + 1), indices)
-    if missing.size and not heading.sparse:
-        listed = ", ".join(map(str, missing[:3])) + (", …" if missing.size > 3 else "")
+    last = int(indices[-1])
+    missing = last + 1 - n
+    if missing and not heading.sparse:
+        before = np.concatenate([[-1], indices[:-1]])
+        gaps = np.flatnonzero(indices - before > 1)[:3].tolist()
+        holes = [hole for gap in gaps for hole in islice(range(before[gap] + 1, indices[gap]), 3)]
+        listed = ", ".join(map(str, holes[:3])) + (", …" if missing > 3 else "")
         raise DataError(
-            f"{name} holds {n:,} of {indices[-1] + 1:,} positions: {missing.size:,} are missing ({listed})",
-            do=do,
+            f"{name} holds {n:,} of {last + 1:,} positions: {missing:,} are missing ({listed})", do=do
         )
 
 

@@ -103,12 +103,7 @@ class _Rows:
         if column.null_count == len(column):
             return None
         self._require_all(column, "no position")
-        positions: Ints = column.to_numpy().astype(np.int64)
-        if (below := np.flatnonzero(positions < 0)).size:
-            raise DataError(
-                f"{self.where(below[0])} has the position {positions[below[0]]}", allowed="0 or more"
-            )
-        return positions
+        return np.asarray(column.to_numpy(), dtype=np.int64)
 
     def declared(self) -> pa.Array | None:
         column = self._spool.column("declared")

@@ -17,6 +17,9 @@ from regress.scoring import choice as by_choice
 from regress.scoring.score import Judgement, score
 from regress.types import Finish, Kind, Status
 
+LAST_POSITION, LAST_REPEAT = 2**31 - 1, 2**15 - 1
+"""The largest that `regress.schema.PREDICTION` holds."""
+
 RECORDED = "correct"
 """What the metric is called where a source says right or wrong and nothing else."""
 
@@ -98,6 +101,7 @@ class Rows:
         """The row of a record."""
         if self.kind is None:
             self._settle(record)
+        _check_numbers(record)
         _check_choices(record)
         row = _row(record)
         if record.verbatim is not None:
@@ -139,8 +143,8 @@ class Rows:
         value = row.scores.get(metric)
         if value is None and record.filter != headline_filter(metric):
             return  # the row of that filter decides
-        if value is None and record.status == "unparsable":
-            value = 0.0
+        if value is None and record.status == "unparsable" and self.heading.higher_is_better:
+            value = 0.0  # where lower is better, that would be the best
         if value is None or not math.isfinite(value):
             found = f"the value {value}" if value is not None else "no value"
             raise DataError(f"{record.where} has {found} of the metric {metric!r}", allowed="a number")
@@ -149,6 +153,8 @@ class Rows:
         if record.logprobs is not None:
             values = _units(metric, record)
             row.gold_margin = by_choice.gold_margin(values, record.golds)
+            if row.gold_margin and value in (0.0, 1.0) and (row.gold_margin > 0) != row.correct:
+                row.gold_margin = None  # right and wrong were decided by something else
             row.answer = str(by_choice.chosen(values)) if record.answer is None else record.answer
             if row.output is None:
                 row.output = {str(i): text for i, text in enumerate(record.choices or ())}.get(row.answer)
@@ -203,6 +209,15 @@ def _verbatim(row: Row, record: Record) -> Row:
         setattr(row, name, getattr(kept, name))
     row.declared, row.position = kept.instance_id, kept.index
     return row
+
+
+def _check_numbers(record: Record) -> None:
+    for name, value, most in (
+        ("position", record.position, LAST_POSITION),
+        ("repeat", record.repeat, LAST_REPEAT),
+    ):
+        if value is not None and not 0 <= value <= most:
+            raise DataError(f"{record.where} has the {name} {value}", allowed=f"0 to {most}")
 
 
 def _check_choices(record: Record) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -155,6 +156,32 @@ def test_what_was_cut_off_is_refused_unless_that_is_meant(
     assert len(_table(drafted(_rows(3, **changes), partial=True, **told))) == 3
 
 
+def test_positions_and_repeats_that_cannot_be_stored_are_refused(drafted: Drafted) -> None:
+    for changes, said in (
+        ({"position": 2**31}, "line 0 has the position 2147483648"),
+        ({"position": -1}, "line 0 has the position -1"),
+        ({"repeat": 2**15}, "line 0 has the repeat 32768"),
+    ):
+        with pytest.raises(DataError, match=said):
+            drafted(_rows(1, **changes))
+
+
+def test_a_position_far_away_costs_no_memory(drafted: Drafted) -> None:
+    tracemalloc.start()
+    with pytest.raises(
+        DataError, match=r"2 of 2,147,483,648 positions: 2,147,483,646 are missing \(1, 2, 3, …\)"
+    ):
+        drafted(_rows(2, position=lambda i: i * (2**31 - 1)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_the_missing_positions_are_named_from_the_first(drafted: Drafted) -> None:
+    with pytest.raises(DataError, match=r"3 of 8 positions: 5 are missing \(0, 2, 4, …\)"):
+        drafted(_rows(3, position=lambda i: (1, 3, 7)[i]))
+
+
 def test_rows_without_an_answer_are_refused_or_left_out(drafted: Drafted) -> None:
     rows = _rows(3, status=lambda i: "error" if i == 1 else "scored", error="out of memory")
     with pytest.raises(DataError, match=r"1 rows have no answer \(first: line 1: out of memory\)"):
@@ -248,6 +275,25 @@ def test_the_scale_is_seen(drafted: Drafted, values: tuple[float, float], scale:
 def test_a_value_outside_the_declared_scale_is_refused(drafted: Drafted) -> None:
     with pytest.raises(DataError, match=r"0\.5"):
         drafted(_rows(2, correct=None, scores={"m": 0.5}), scale="binary")
+
+
+def test_a_run_without_errors_is_no_run_of_wrong_answers(drafted: Drafted) -> None:
+    task = drafted(
+        _rows(2, correct=None, scores={"wer": 0.0}), metric="wer", higher_is_better=False
+    ).spec.task
+    assert task.scale == "unbounded"
+
+
+def test_an_unreadable_answer_does_not_earn_the_best_score(drafted: Drafted) -> None:
+    rows = _rows(2, correct=None, status="unparsable", scores=lambda i: {"loss": 2.0} if i else {})
+    assert drafted(rows, metric="loss").spec.n == 2
+    with pytest.raises(DataError, match="line 0 has no value of the metric 'loss'"):
+        drafted(rows, metric="loss", higher_is_better=False)
+
+
+def test_a_margin_that_contradicts_the_verdict_is_none(drafted: Drafted) -> None:
+    rows = _rows(2, logprobs=(-1.0, -2.0), golds=lambda i: (i,), correct=True)
+    assert [row["gold_margin"] for row in _table(drafted(rows))] == [1.0, None]
 
 
 def test_lower_is_better_is_negated(drafted: Drafted) -> None:

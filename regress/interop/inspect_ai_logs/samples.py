@@ -44,7 +44,7 @@ class Numbering:
             DataError: If its list of ids is none.
         """
         listed, n = told.listed("eval.dataset.sample_ids"), told.count("eval.dataset.samples")
-        if not all(isinstance(one, (str, int)) for one in listed):
+        if not all(isinstance(one, (str, int)) and not isinstance(one, bool) for one in listed):
             raise told.refusal("eval.dataset.sample_ids", listed, "texts and whole numbers")
         counted = all(isinstance(one, int) and 0 < one <= max(n or 0, len(listed)) for one in listed)
         return cls(ids={str(one): i for i, one in enumerate(listed)}, automatic=bool(listed) and counted)

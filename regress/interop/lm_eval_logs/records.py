@@ -207,8 +207,11 @@ class Records:
             question, golds = self._question(row), self._golds(row, continuations)
         chosen = by_choice.chosen(self._units(sums[:count], choices, sums[count:]))
         value = scores.get(self.form.metric)
-        if not golds and count == 2 and self.form.name in by_choice.CHOOSING and value in (0.0, 1.0):
-            golds = (chosen if value else 1 - chosen,)  # of two, right or wrong tells
+        if self.form.name in by_choice.CHOOSING and value in (0.0, 1.0):
+            if (chosen in golds) != (value == 1.0):
+                golds = ()  # lm-eval meant another choice by that target
+            if not golds and count == 2:
+                golds = (chosen if value else 1 - chosen,)  # of two, right or wrong tells
         answered = {"choices": choices, "golds": golds, "logprobs": tuple(sums[:count])}
         return {"question": question, "answer": str(chosen), **answered}
 

@@ -36,7 +36,7 @@ def truth(value: Any, where: str, column: str) -> bool:
     if isinstance(value, bool):
         return value
     found = _TRUTH.get(value.strip().lower()) if isinstance(value, str) else None
-    if found is None and isinstance(value, (int, float)) and value in (0, 1):
+    if found is None and isinstance(value, (int, float, Decimal)) and value in (0, 1):
         found = bool(value)
     if found is None:
         raise refused(
@@ -82,18 +82,20 @@ def whole(value: Any, where: str, column: str) -> int:
 def text(value: Any) -> str | None:
     """The text of a cell: of a number its digits, of an object or list its JSON; null if it is empty.
 
-    >>> text("a"), text(18), text(3.0), text(["a", 1]), text(float("nan"))
-    ('a', '18', '3', '["a", 1]', None)
+    >>> text("a"), text(18), text(3.0), text(["a", 1]), text(float("nan")), text(b"a")
+    ('a', '18', '3', '["a", 1]', None, 'a')
     """
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     if isinstance(value, float):
         if math.isnan(value):
             return None
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, (int, dict, list)):
         try:
-            return json.dumps(value, ensure_ascii=False, default=str)
+            return json.dumps(value, ensure_ascii=False, default=text)
         except (RecursionError, ValueError, TypeError):
             return None
     return str(value)

@@ -23,6 +23,9 @@ _FINISH: Mapping[str, Finish] = {
     **dict.fromkeys(("length", "max_tokens", "max_length", "model_length"), "length"),
 }
 
+LONGEST_CHOICE = 1_000_000
+"""Characters; a length beyond is something else."""
+
 Told = dict[str, Any]
 """Fields of a `Record`."""
 
@@ -211,8 +214,9 @@ def _lengths(row: Row, count: int | None) -> tuple[int, ...]:
     if len(several) == 1:
         several = [(several[0][0], one) for one in cells.listed(several[0][1], row.where, several[0][0])]
     found = tuple(cells.whole(value, row.where, name) for name, value in several)
-    if (count is not None and len(found) != count) or 0 in found:
+    if (count is not None and len(found) != count) or not all(0 < one <= LONGEST_CHOICE for one in found):
         raise DataError(
-            f"{row.where} has the lengths {list(found)}", allowed="one above 0 for each log-probability"
+            f"{row.where} has the lengths {list(found)}",
+            allowed=f"one from 1 to {LONGEST_CHOICE} for each log-probability",
         )
     return found

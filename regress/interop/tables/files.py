@@ -7,6 +7,7 @@ bears that very name.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -196,6 +197,9 @@ def _reached(batch: pa.RecordBatch, path: Sequence[str]) -> pa.Array:
     array = batch.column(path[0])
     for name in path[1:]:
         array = pc.struct_field(array, name)
+    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+        with contextlib.suppress(pa.ArrowInvalid):  # pictures stay bytes
+            return array.cast(pa.large_string())  # some writers do not mark their texts as such
     return array
 
 

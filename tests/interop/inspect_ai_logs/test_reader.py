@@ -226,6 +226,11 @@ def test_ids_that_inspect_ai_made_up_are_places_and_no_ids(written):
     assert [record.own for record in records] == [{"question_id": "90"}, {}]
 
 
+def test_a_truth_value_is_no_id(written):
+    with pytest.raises(DataError, match="sample_ids"):
+        read(written([sample("True")], header([True])))
+
+
 def test_a_log_without_a_list_of_ids_is_read_in_order(written):
     told = header()
     del told["eval"]["dataset"]["sample_ids"]

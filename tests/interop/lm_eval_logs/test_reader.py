@@ -434,7 +434,18 @@ def test_answers_that_were_not_judged_are_refused(log: Callable[..., Path]) -> N
 def test_a_target_is_an_index_or_a_text_or_several(
     log: Callable[..., Path], target: Any, golds: tuple[int, ...]
 ) -> None:
-    assert _record(log(piqa=[_choice(target=target)])).golds == golds
+    assert _record(log(piqa=[_choice(target=target, acc=float(0 in golds))])).golds == golds
+
+
+def test_a_target_that_the_verdict_contradicts_is_not_believed(log: Callable[..., Path]) -> None:
+    """Of two choices the verdict tells the right one, of three nobody does."""
+    assert _record(log(piqa=[_choice(target=1, acc=1.0)])).golds == (0,)
+    three = {
+        "arguments": _asked((CONTEXT, " a"), (CONTEXT, " b"), (CONTEXT, " c")),
+        "resps": [[["-2.0", "True"]], [["-3.0", "False"]], [["-4.0", "False"]]],
+    }
+    assert _record(log(piqa=[_choice(**three, target="2", acc=1.0)])).golds == ()
+    assert _record(log(piqa=[_choice(**three, target="2", acc=0.0)])).golds == (2,)
 
 
 def test_of_choices_that_are_numbers_a_target_is_the_text_where_the_item_holds_a_text(
@@ -442,7 +453,7 @@ def test_of_choices_that_are_numbers_a_target_is_the_text_where_the_item_holds_a
 ) -> None:
     numbers = {"arguments": _asked((CONTEXT, " 1"), (CONTEXT, " 0")), "target": "1"}
     by_text = _choice(**numbers, doc={"goal": "g", "sol1": "1", "sol2": "0", "label": "1"})
-    by_index = _choice(**numbers, doc={"goal": "g", "sol1": "1", "sol2": "0", "label": 1})
+    by_index = _choice(**numbers, doc={"goal": "g", "sol1": "1", "sol2": "0", "label": 1}, acc=0.0)
     assert _record(log(piqa=[by_text])).golds == (0,)
     assert _record(log(piqa=[by_index])).golds == (1,)
 

@@ -166,6 +166,12 @@ def test_parquet_holds_lists_structs_and_names_with_dots(tmp_path: Path) -> None
     ]
 
 
+def test_texts_that_a_writer_did_not_mark_as_such_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"said": pa.array(["ä".encode(), None]), "picture": [b"\xff\xd8", b""]}), path)
+    assert _rows(path) == [("t.parquet:1", ("ä", b"\xff\xd8")), ("t.parquet:2", (None, b""))]
+
+
 def test_rows_of_many_row_groups_are_counted_on(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": list(range(25))}), path, row_group_size=10)

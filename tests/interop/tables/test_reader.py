@@ -350,6 +350,8 @@ def test_as_many_choices_as_log_probabilities(read: Callable[..., Any]) -> None:
         read({"id": 1, "target": 0, "choices": ["a", "b"], "logprobs": [-1.0, -2.0, -3.0]})
     with pytest.raises(DataError, match=r"has the lengths \[4\]"):
         read({"id": 1, "target": 0, "lengths": [4], "logprobs": [-1.0, -2.0]})
+    with pytest.raises(DataError, match="one from 1 to 1000000 for each"):
+        read({"id": 1, "target": 0, "lengths": [4, 2_000_000_000], "logprobs": [-1.0, -2.0]})
 
 
 def test_log_probabilities_need_to_know_what_is_right(read: Callable[..., Any]) -> None:
