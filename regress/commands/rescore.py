@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from regress import console
@@ -53,6 +54,9 @@ def _rescore(options: argparse.Namespace) -> int:
         return 0
     print("\n".join(rescored_lines(one.document(), width=console.columns()) for one in found))
     if len(options.run) == 2 and any(one.changed for one in found):
-        models = dict.fromkeys(one.spec.model.name for one in found)
-        print(f"\nNow: regress compare {' '.join(models)}")
+        # a model's name may stand for several judgements of one task, or for a model to ask
+        names = [str(one.path) for one in found]
+        if len(found) > 2:
+            names = [*dict.fromkeys(one.spec.model.name for one in found)]
+        print(f"\nNow: regress compare {shlex.join(names)}")
     return 0

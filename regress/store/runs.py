@@ -287,6 +287,8 @@ def _is_task(run: StoredRun, task: str) -> bool:
 
 def _names(run: StoredRun) -> set[str | None]:
     model = run.spec.model
+    if run.spec.origin is not None:  # somebody's answers of a model, or another judgement: not the model
+        return {run.label, model.name}
     at_revision = (
         {f"{base}@{model.revision}" for base in (model.name, model.source)} if model.revision else set()
     )

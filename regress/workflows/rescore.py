@@ -22,7 +22,7 @@ from regress.scoring.score import Judgement
 from regress.store.runs import Store, read_instances, read_run
 from regress.types import Origin, Prediction, Run, RunSpec, TaskSpec
 from regress.workflows import exchange, stored
-from regress.workflows.progress import Finished, Progress, silent
+from regress.workflows.progress import Finished, Progress, Reused, silent
 from regress.workflows.rejudge import by_data, by_lm_eval
 
 SUFFIX = "-rescored"
@@ -174,10 +174,22 @@ def _run_spec(run: Run, task: TaskSpec) -> RunSpec:
 
 
 def _kept(run: Run, table: pa.Table, spec: RunSpec, store: Store, progress: Progress) -> Rescored:
-    same = table.equals(run.predictions) and spec.task.scorer == run.spec.task.scorer
-    path = Path(run.path) if same else _store(run, table, spec, store)
+    if _judged_alike(table, run.predictions) and spec.task.scorer == run.spec.task.scorer:
+        progress(Reused(model=run.spec.model.name, task=spec.task.name, path=str(run.path)))
+        return _difference(run, table, run.spec, Path(run.path))
+    path = _store(run, table, spec, store)
     progress(Finished(model=spec.model.name, task=spec.task.name, path=str(path)))
-    return _difference(run, table, run.spec if same else spec, path)
+    return _difference(run, table, spec, path)
+
+
+def _judged_alike(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables of the same outputs say the same of them, words whatever their codes."""
+    return all(_words(one[name]).equals(_words(other[name])) for name in _JUDGED.names)
+
+
+def _words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    coded = pa.types.is_dictionary(column.type)
+    return column.cast(column.type.value_type) if coded else column
 
 
 def _store(run: Run, table: pa.Table, spec: RunSpec, store: Store) -> Path:

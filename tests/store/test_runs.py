@@ -16,6 +16,7 @@ from regress.errors import DamagedRun, IncompleteRun, LockedRun, NewerSchema, Un
 from regress.identity import file_hash, run_fingerprint
 from regress.schema import PREDICTION
 from regress.store.runs import Store, find_runs, label_of, read_run
+from regress.types import Origin
 
 
 def edit(path: Path, **changes) -> None:
@@ -228,6 +229,19 @@ def test_runs_are_found_by_label_name_id_or_revision(store, finished, make_spec,
     for name in ("short", "org/mine", "abc123", "org/mine@abc123", "short@abc123"):
         assert [run.path for run in store.named(name)] == [folder]
     assert store.named("mine") == []
+
+
+def test_imported_and_rescored_runs_are_found_by_the_name_they_were_given_alone(
+    store, finished, make_spec, make_model
+):
+    """Deleting a model's runs leaves alone what others recorded of it."""
+    asked = finished(make_spec(make_model("short", source="org/mine")), "short")
+    origin = Origin(format="rescored", digest="0" * 64)
+    judged = make_spec(make_model("short-rescored", source="org/mine", revision="abc123"), origin=origin)
+    again = finished(judged, "short-rescored")
+    assert [run.path for run in store.named("org/mine")] == [asked]
+    assert [run.path for run in store.named("short-rescored")] == [again]
+    assert store.named("abc123") == []
 
 
 # ── listing and deleting ─────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.types import Instance, Prediction, TaskSpec
 from regress.workflows.compare import compare
+from regress.workflows.progress import Event, Reused
 from regress.workflows.rescore import rescore
 
 LOOSE = {
@@ -110,6 +111,31 @@ def test_where_nothing_changes_nothing_is_written(gsm8k: Callable[..., Path], tm
     assert not again.changed
     assert again.path == first.path
     assert len(Store(tmp_path / "runs").runs()) == 2
+
+
+def test_a_run_with_an_unreadable_answer_is_judged_alike(gsm8k: Callable[..., Path]) -> None:
+    """Statuses are stored as codes, in the order in which they come; it is the words that count."""
+    gsm8k("old", ["nothing", "#### 1"])
+    (first,) = rescore("old")
+    told: list[Event] = []
+    (again,) = rescore(str(first.path), progress=told.append)
+    assert not again.changed
+    assert again.path == first.path
+    assert told == [Reused(model="old-rescored", task="gsm8k", path=str(first.path))]
+
+
+def test_what_to_compare_next_is_said_so_that_it_can_be_typed(
+    gsm8k: Callable[..., Path], command: Callable[..., Any]
+) -> None:
+    """Also when the names stand for several judgements of the task by then."""
+    gsm8k("old", ["#### 0"])
+    gsm8k("new", ["#### 1"])
+    rescore("old", "new", metric="exact_match/flexible-extract")
+    outcome = command("rescore", "old", "new", "--task", "gsm8k")
+    assert outcome.code == 0, outcome.err
+    *_, told = outcome.out.strip().splitlines()
+    assert told.startswith("Now: regress compare ")
+    assert command("compare", *told.split()[3:]).code == 0
 
 
 def test_choices_are_judged_again_from_their_log_likelihoods(
