@@ -72,7 +72,7 @@ class FlipText:
     new: Side
     """The new model's answer."""
     diff: str = ""
-    """Where their texts part and how they go on, as a word diff; empty where they do not part."""
+    """Where their texts part and how they go on, as a word diff; empty where they share too few words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from regress.metrics.words import word_diff
+from regress.metrics.words import shared, word_diff
 from regress.types import Comparison, Flip, TaskComparison
 from regress.views.evidence import alarms, suite_line
 from regress.views.measures import MEASURES, instances
@@ -21,8 +21,9 @@ from regress.views.settings import model, name
 from regress.views.untrusted import head, tail
 from regress.views.words import marked
 
-_EXCERPT = 150
+_EXCERPT, _DIFF = 150, 300
 _CONTEXT, _CHANGE = 5, 12
+_ALIKE = 0.5
 
 
 def build(comparison: Comparison) -> View:
@@ -86,22 +87,25 @@ def _flip(task: TaskComparison, flip: Flip) -> FlipText:
         heading.append(name(flip.kind))
     if flip.parted is not None:
         heading.append(f"part at word {count(flip.parted + 1)}")
+    diff = _diff(flip)
+    # a diff that is there whole says what both wrote
+    written = (None, None) if len(diff) <= _DIFF and diff else (flip.old_output, flip.new_output)
     return FlipText(
         heading=" · ".join(heading),
         asked=tail(_question(task, flip.prompt or ""), _EXCERPT),
         target=tail(flip.target or "", _EXCERPT),
-        old=_side(task, flip.old_answer, flip.old_output),
-        new=_side(task, flip.new_answer, flip.new_output),
-        diff=_diff(flip),
+        old=_side(task, flip.old_answer, written[0]),
+        new=_side(task, flip.new_answer, written[1]),
+        diff=head(diff, _DIFF),
     )
 
 
 def _diff(flip: Flip) -> str:
-    """The words around the first in which the outputs part, and what comes after."""
+    """What became of the words; empty where the texts share too few of them for a diff to help."""
     if flip.parted is None or not flip.old_output or not flip.new_output:
         return ""
     diff = word_diff(flip.old_output, flip.new_output)
-    return head(marked(diff, context=_CONTEXT, longest=_CHANGE), 2 * _EXCERPT)
+    return marked(diff, context=_CONTEXT, longest=_CHANGE) if shared(diff) >= _ALIKE else ""
 
 
 def _question(task: TaskComparison, prompt: str) -> str:

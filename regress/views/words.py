@@ -63,9 +63,9 @@ def _around(words: Sequence[str], context: int | None, *, before: bool, after: b
     """Words that both sides share, without those far from any change."""
     if context is None:
         return visible(" ".join(words))
-    left, right = words[: context * before], words[len(words) - context * after :] if after else ()
-    if len(words) <= len(left) + len(right):
+    if len(words) <= context * (before + after):
         return visible(" ".join(words))
+    left, right = words[: context * before], words[len(words) - context * after :]
     return " ".join(filter(None, (visible(" ".join(left)), _LEFT_OUT, visible(" ".join(right)))))
 
 

@@ -159,6 +159,40 @@ def test_a_flip_says_where_its_texts_part_and_how_they_go_on(
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        ("a b c d", "a b x y", "a b [-c d-]{+x y+}"),
+        ("a b c d", "a w x y", ""),
+    ],
+)
+def test_texts_that_share_fewer_than_half_their_words_are_not_diffed(
+    parted: TaskComparison, full: Comparison, old: str, new: str, shown: str
+) -> None:
+    flips = (replace(parted.worst[0], old_output=old, new_output=new, parted=1),)
+    (block,) = build(replace(full, tasks=(replace(parted, worst=flips),))).blocks
+    assert block.flips[0].diff == shown
+
+
+def test_what_a_diff_says_is_not_said_again_beside_it(parted: TaskComparison, full: Comparison) -> None:
+    """A diff that is cut off, and texts without one, leave the end of each output, where answers stand."""
+    same = " ".join("w" * 9 for _ in range(40))
+    outputs = {
+        "whole": ("so it is 13 eggs", "so it is 7 eggs"),
+        "cut": (" ".join(f"{i} {same}" for i in range(9)), " ".join(f"-{i} {same}" for i in range(9))),
+        "none": ("so it is 13 eggs", "in all 7"),
+    }
+    flips = tuple(replace(parted.worst[0], old_output=o, new_output=n, parted=0) for o, n in outputs.values())
+    (block,) = build(replace(full, tasks=(replace(parted, worst=flips),))).blocks
+    whole, cut, none = block.flips
+    assert (whole.diff, whole.old.output, whole.new.output) == ("so it is [-13-]{+7+} eggs", "", "")
+    assert whole.old.answer == none.old.answer != ""
+    assert len(cut.diff) <= 300
+    assert cut.diff.endswith("…")
+    assert cut.old.output.startswith("…")
+    assert (none.diff, none.old.output, none.new.output) == ("", "so it is 13 eggs", "in all 7")
+
+
 def test_texts_are_diffed_on_request_and_words_counted_always(
     parted: TaskComparison, full: Comparison
 ) -> None:

@@ -25,6 +25,12 @@ def test_only_the_words_beside_a_change_are_kept() -> None:
     assert marked(word_diff("a b c", "a b"), context=0) == "… [-c-]"
 
 
+def test_where_there_are_no_more_words_beside_a_change_none_is_left_out() -> None:
+    for context in range(3, 7):
+        assert marked(word_diff("a b c 1", "a b c 3"), context=context) == "a b c [-1-]{+3+}"
+        assert marked(word_diff("1 a b c", "3 a b c"), context=context) == "[-1-]{+3+} a b c"
+
+
 def test_a_long_change_is_cut_on_both_sides() -> None:
     assert marked(word_diff("a b c d", "w x"), longest=2) == "[-a b …-]{+w x+}"
 
