@@ -23,9 +23,9 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
                         (may be negative), robust_nfr, robust_pfr, coin_tosses; and with repeats cross_nfr
                         (over all pairs of an old and a new answer), self_nfr, half_loss, half_distance.
                         Where not pooled, model_nfr, model_pfr: flips that are the model's own answer
-      evidence          {test, p_worse, p_differs, p_differs_holm, detected, mde, power}: whether delta is
-                        more than chance; p_worse is one-sided, mde in the unit of delta; null where
-                        nothing was tested
+      evidence          {test, p_worse, p_differs, p_differs_holm, p_exact, detected, mde, power}: whether
+                        delta is more than chance; p_worse is one-sided, p_exact exact McNemar (binary and
+                        unclustered), mde in the unit of delta; null where nothing was tested
       clusters          groups of items sampled together; null where each was sampled alone
       padding           the float32 padding check: {n, batch_size, largest, threshold, sound}; where not
                         sound, the engine, not the model, is at fault; null where it was not made

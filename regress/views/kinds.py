@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from regress.types import FLIP_KINDS, FlipKind, Reading, TaskComparison
+from regress.views.evidence import floor_line
 from regress.views.measures import has_interval, value
 from regress.views.numbers import count, percent, plural
 from regress.views.settings import name
@@ -33,6 +34,8 @@ def model_line(task: TaskComparison) -> str:
     """NFR without flips that are not the model's own answer; empty where all of them are."""
     if task.kinds is None or not task.kinds.not_the_models or not math.isfinite(value(task, "model_nfr")):
         return ""
+    if task.kinds.not_the_models == task.kinds.negative.get("coin toss") and floor_line(task):
+        return ""  # robust NFR, which stands there
     own = task.estimates["model_nfr"]
     ends = f" ({percent(own.low)} to {percent(own.high)})" if has_interval(own) else ""
     line = (

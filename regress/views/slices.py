@@ -142,7 +142,9 @@ def _sections(task: TaskSlices, min_n: int, top: int, width: int, ink: Ink) -> I
     if len(tested) > 1:
         heading += ", what surely loses most first"
     whole = ["all", *_cells(task.whole.n, task.whole.estimates, task.whole.task.scale), ""]
-    yield [ink.bold(line) for line in wrap(heading, width)] + _table(task, whole, tested[:top], width, ink)
+    if tested or not margins:
+        lines = _table(task, whole, tested[:top], width, ink)
+        yield [ink.bold(line) for line in wrap(heading, width)] + lines
     yield [ink.dim(line) for text in _left_out(task, tested[top:], min_n) for line in wrap(text, width)]
     if margins:
         heading = f"{named} by the old model's margin, from wrong to right"

@@ -85,6 +85,18 @@ def test_where_every_flip_is_the_models_nothing_is_added(gsm8k: TaskComparison) 
     assert model_line(unreadable) == model_line(gsm8k) == ""
 
 
+def test_what_coin_tosses_alone_leave_is_said_once(full: Comparison, gsm8k: TaskComparison) -> None:
+    """By the line about noise, as robust NFR; where there is none, since no floor counts, as of any kind."""
+    task = explained(gsm8k, negative={"answer": 7, "coin toss": 5}, recoverable=0, not_the_models=5)
+    noise = {"floor_nfr": Estimate(value=0.01, n=400), "robust_nfr": Estimate(value=7 / 400, n=400)}
+    shown = lines(full, replace(task, estimates={**task.estimates, **noise}))
+    assert "5 of the 12 lost are coin tosses, robust NFR 1.8" in shown
+    assert "the model's own answer" not in shown
+    assert "without the 5 flips" in lines(full, task)
+    others = explained(gsm8k, negative={"answer": 6, "coin toss": 5, "truncated": 1}, not_the_models=6)
+    assert "without the 6 flips" in lines(full, replace(others, estimates={**others.estimates, **noise}))
+
+
 def test_extractors_that_disagree_are_shown_side_by_side(full: Comparison, gsm8k: TaskComparison) -> None:
     strict = reading("exact_match/strict-match", 0.478, 0.620, 0.05, None)
     flexible = reading("exact_match/flexible-extract", 0.55, 0.601, 0.062, (-0.12, -0.06))

@@ -130,6 +130,14 @@ def test_parts_that_are_not_shown_are_counted_with_their_marks(parts):
     assert "more part" not in render(parts, top=7)
 
 
+def test_where_only_margins_were_asked_for_there_is_no_empty_table_above_them(parts):
+    task = replace(parts.tasks[0], rows=MARGINS, skipped={})
+    text = render(replace(parts, tasks=(task,)))
+    assert "0 parts" not in text
+    assert text.count("NFR ≥  ") == 1
+    assert "0 parts" in render(replace(parts, tasks=(replace(task, rows=()),)))
+
+
 def test_margins_are_always_shown_in_a_table_of_their_own(parts):
     text = render(parts, top=1)
     assert "−∞ to −0.418" in text
