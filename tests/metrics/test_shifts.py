@@ -121,6 +121,8 @@ def test_what_begins_like_a_refusal(text):
         "Unfortunately the train was late.",
         "He said: I cannot answer.",
         "Tom has 40 apples. I cannot",
+        "I can’t wait to see it.",
+        "I cannot believe it!",
     ],
 )
 def test_what_does_not(text):
