@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,22 +17,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from regress.errors import DataError
-from regress.identity import canonical_json, normalise, plain, sequence_hash, strict, task_fingerprint
+from regress.identity import normalise, plain, sequence_hash, strict, task_fingerprint
 from regress.interop.identify import Identified, Ints, identify
 from regress.interop.records import Heading, Record, Source
 from regress.interop.rows import ITEM, SCHEMA, Rows
-from regress.interop.spool import BATCH, Spool
+from regress.interop.spool import Spool
 from regress.schema import INSTANCE, PREDICTION, targets_of
 from regress.scoring.score import compared
 from regress.types import Origin, RunSpec, Scale, Subset, TaskSpec
 
-CHUNK = 4096
-"""Instances a stored part of an imported run holds."""
+CHUNK, BYTES = 4096, 32 << 20
+"""Instances that a stored part of an imported run holds: fewer where they would have more bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """An imported run that is not stored yet. It lives as long as its spool does."""
+    """An imported run that is not stored yet. It lives as long as its spool does, which is to be closed."""
 
     spec: RunSpec
     """Everything that is keyed."""
@@ -98,26 +100,27 @@ def draft(
         DataError: Naming rows, if they contradict each other or the source's heading, or are too few.
     """
     heading, rows = source.heading, Rows(heading=source.heading)
-    spool = Spool(folder / "rows.arrow", SCHEMA)
     unanswered = _Unanswered(partial)
-    answered = unanswered.without(source.records())
-    while batch := [rows(record) for record in islice(answered, BATCH)]:
-        spool.append(batch)
-        advanced(spool.rows)
-    spool.finish()
-    unanswered.refuse()
-    if not spool.rows:
-        raise DataError(f"{heading.files[0].name} holds no answers")
-    known = identify(spool, str(rows.metric))
-    indices = np.unique(known.position)
-    _refuse_holes(heading, indices, partial)
-    return Draft(
-        spec=_spec(heading, rows, spool, known, indices, name=name, text=text),
-        indices=indices.tolist(),
-        remarks=(*heading.remarks, *_agreement(spool)),
-        spool=spool,
-        rows=known,
-    )
+    with contextlib.ExitStack() as undo:
+        spool = Spool(folder / "rows.arrow", SCHEMA)
+        undo.callback(spool.close)
+        for count in spool.fill(map(rows, unanswered.without(source.records()))):
+            advanced(count)
+        unanswered.refuse()
+        if not spool.rows:
+            raise DataError(f"{heading.files[0].name} holds no answers")
+        known = identify(spool, str(rows.metric))
+        indices = np.unique(known.position)
+        _refuse_holes(heading, indices, partial)
+        made = Draft(
+            spec=_spec(heading, rows, spool, known, indices, name=name, text=text),
+            indices=indices.tolist(),
+            remarks=(*heading.remarks, *_agreement(spool)),
+            spool=spool,
+            rows=known,
+        )
+        undo.pop_all()
+    return made
 
 
 # ── the spec ─────────────────────────────────────────────────────────────────────────────────────
@@ -157,7 +160,7 @@ def _spec(
         task=replace(task, fingerprint=task_fingerprint(task)),
         engine=heading.engine,
         subset=heading.subset or (Subset(limit=n) if first else Subset()),
-        chunk_size=CHUNK,
+        chunk_size=_at_once(spool),
         n=known.headline.size,
         ids=sequence_hash(known.ids[int(row)].as_py() for row in _first_of_each(known)),
         text=text,
@@ -204,11 +207,11 @@ def _scale(heading: Heading, metric: str, spool: Spool, known: Identified) -> Sc
 def _unknown(spool: Spool) -> Iterator[str]:
     """Columns that no row tells."""
     for name in ("finish", "prompt_tokens", "output_tokens", "output"):
-        if spool.column(name).null_count == spool.rows:
+        if name not in spool.told:
             yield name
     if not pc.any(pc.not_equal(spool.column("prompt_hash"), "")).as_py():
         yield "prompts"
-    if spool.column(ITEM["target"]).null_count == spool.rows:
+    if ITEM["target"] not in spool.told:
         yield "targets"
 
 
@@ -239,15 +242,19 @@ def _parts(row: Mapping[str, Any], reference: Callable[[str], str]) -> dict[str,
         "targets": "" if target is None else sequence_hash(sorted(targets)),
         "prompts": row["prompt_hash"],
         # decides nothing, but keeps apart what is stored once for all runs of a task
-        "definition": canonical_json([row[name] for name in ITEM.values()]),
+        "definition": json.dumps([row[name] for name in ITEM.values()], sort_keys=True),
     }
 
 
 def _once(known: Identified, spool: Spool) -> Iterator[tuple[Ints, pa.Table]]:
     """One row an instance, by position, some thousand at a time, with their numbers."""
-    rows = _first_of_each(known)
-    for start in range(0, rows.size, CHUNK):
-        yield rows[start : start + CHUNK], spool.take(rows[start : start + CHUNK])
+    rows, size = _first_of_each(known), _at_once(spool)
+    for start in range(0, rows.size, size):
+        yield rows[start : start + size], spool.take(rows[start : start + size])
+
+
+def _at_once(spool: Spool) -> int:
+    return min(CHUNK, spool.rows_in(BYTES))
 
 
 def _first_of_each(rows: Identified) -> Ints:

@@ -1,13 +1,12 @@
 """Rows on disk for as long as an import lasts: written in the order of the source, read in any order.
 
-Arrow batches of a fixed size, read one at a time: what is taken out is all that is held in memory.
+Arrow batches of some megabytes, read one at a time: what is taken out is all that is held in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ import pyarrow as pa
 
 from regress.schema import table_of
 
-BATCH = 1024
-"""Rows of a batch; every batch but the last has exactly so many."""
+ROWS, CHARACTERS = 1024, 8 << 20
+"""What a batch holds at most, but for a single row that has more."""
 
 
 class Spool:
@@ -32,38 +31,66 @@ class Spool:
         self.schema = schema
         self._path = path
         self._plain = pa.schema([pa.field(one.name, _plain(one.type)) for one in schema])
+        self._texts = [one.name for one in self._plain if pa.types.is_string(one.type)]
         self._writer: Any = pa.ipc.new_file(str(path), self._plain)
+        self._file: Any = None
         self._reader: Any = None
+        self._firsts: list[int] = []
+        self._bytes = 0
         self.rows = 0
+        self.told: set[str] = set()
+        """Columns in which some row is not null."""
 
-    def append(self, rows: Sequence[Any]) -> None:
-        """Add rows, with the columns as attributes: `BATCH` of them, or fewer the last time."""
-        self._writer.write_table(table_of(rows, self._plain))
-        self.rows += len(rows)
-
-    def finish(self) -> None:
-        """No rows come any more; from now on they can be read."""
+    def fill(self, rows: Iterable[Any]) -> Iterator[int]:
+        """Write rows that have the columns as attributes; yields how many there are, batch by batch."""
+        batch: list[Any] = []
+        size = 0
+        for row in rows:
+            batch.append(row)
+            size += sum(len(text) for name in self._texts if (text := getattr(row, name)))
+            if len(batch) == ROWS or size > CHARACTERS:
+                yield self._append(batch)
+                batch, size = [], 0
+        if batch:
+            yield self._append(batch)
         self._writer.close()
         # not mapped: pages that were read would count as memory for as long as the file is open
-        self._reader = pa.ipc.open_file(pa.OSFile(str(self._path)))
+        self._file = pa.OSFile(str(self._path))
+        self._reader = pa.ipc.open_file(self._file)
+
+    def _append(self, rows: list[Any]) -> int:
+        table = table_of(rows, self._plain)
+        self._writer.write_table(table)
+        self._firsts.append(self.rows)
+        self._bytes += table.nbytes
+        self.rows += len(rows)
+        self.told |= {name for name in table.column_names if table[name].null_count < len(rows)}
+        return self.rows
+
+    def rows_in(self, size: int) -> int:
+        """How many rows `size` bytes hold on average; at least one."""
+        return max(1, size * self.rows // max(self._bytes, 1))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column whole, in the order of writing."""
-        kept = []
-        for number in range(self._reader.num_record_batches):
-            column = self._reader.get_batch(number).column(name)
-            # a copy, since the column alone would keep the whole batch that it was read with
-            kept.append(column.take(pa.array(np.arange(len(column)))))
-        return pa.chunked_array(kept, type=self._plain.field(name).type)
+        field = self._plain.field(name)
+        if not self._firsts:
+            return pa.chunked_array([], field.type)
+        with pa.memory_map(str(self._path)) as file:  # of which nothing is read but this column
+            reader = pa.ipc.open_file(file)
+            columns = [reader.get_batch(i).column(name) for i in range(reader.num_record_batches)]
+            # copies, as the file is closed
+            return pa.chunked_array([one.take(pa.array(np.arange(len(one)))) for one in columns])
 
     def take(self, rows: npt.NDArray[np.int64]) -> pa.Table:
         """These rows, in the order asked for, with the schema asked for."""
         order = np.argsort(rows, kind="stable")
         ascending = rows[order]
+        within = np.searchsorted(self._firsts, ascending, side="right") - 1
         parts = []
-        for batch in np.unique(ascending // BATCH):
-            inside = ascending[ascending // BATCH == batch] - batch * BATCH
-            parts.append(pa.Table.from_batches([self._reader.get_batch(int(batch))]).take(pa.array(inside)))
+        for batch in np.unique(within).tolist():
+            inside = ascending[within == batch] - self._firsts[batch]
+            parts.append(pa.Table.from_batches([self._reader.get_batch(batch)]).take(pa.array(inside)))
         table = pa.concat_tables(parts) if parts else self._plain.empty_table()
         if not np.array_equal(order, np.arange(order.size)):
             table = table.take(pa.array(np.argsort(order, kind="stable")))
@@ -73,14 +100,8 @@ class Spool:
         """Let the file go."""
         self._writer.close()
         self._reader = None
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

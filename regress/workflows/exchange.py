@@ -117,7 +117,7 @@ def import_runs(
     into = Store(load_config(store=store).store)
     found = _import(Path(source).expanduser(), reading, into, name=name, text=text, progress=progress)
     slip = [*_slip(reading.task)] if reading.task else []
-    return [replace(one, remarks=(*one.remarks, *slip, *_rivals(one, into))) for one in found]
+    return [replace(one, remarks=(*one.remarks, *slip, *_unread(one), *_rivals(one, into))) for one in found]
 
 
 def by_path(
@@ -160,14 +160,17 @@ def _import(
     _refuse_several(path, found, name)
     called = {model: _called(model, name, store) for model in {one.heading.model.name for one in found}}
     asked = {"reader": _READER, "text": text, **plain(reading)}
-    with _spool(store) as folder:
+    with _spool(store) as folder, contextlib.ExitStack() as drafts:
         ready: list[Draft | Path] = []
         for number, source in enumerate(found):
             model = called[source.heading.model.name]
             already = _already(source, store, asked, model)
             place = folder / str(number)
             place.mkdir()
-            ready.append(already or _read(source, place, reading, name=model, text=text, progress=progress))
+            one = already or _read(source, place, reading, name=model, text=text, progress=progress)
+            if isinstance(one, Draft):
+                drafts.callback(one.spool.close)
+            ready.append(one)
         # all were read before any is stored
         return [_kept(one, store, asked, progress) for one in ready]
 
@@ -203,7 +206,7 @@ def _read(
     progress(Started(model=model, task=task, done=0, total=total))
 
     def advanced(rows: int) -> None:
-        progress(Advanced(model=model, task=task, done=rows, total=max(rows, total)))
+        progress(Advanced(model=model, task=task, done=rows, total=max(rows, total) if total else 0))
 
     return draft(source, folder, name=name, text=text, partial=reading.partial, advanced=advanced)
 
@@ -238,6 +241,15 @@ def _slip(task: str) -> Iterator[str]:
     """That a task's name seems to be mistyped."""
     if meant := mistaken(task):
         yield f"{task} is no task that comes with regress, so its scorer is unknown; {meant} is."
+
+
+def _unread(one: Imported) -> Iterator[str]:
+    """That the task's extractor does not fit the texts at all."""
+    if one.unreadable == one.spec.n:
+        yield (
+            f"Nothing could be read by {one.spec.task.metric}: do the texts hold what it looks for? --metric "
+            "names another extractor, --marker what stands before the answer in a table."
+        )
 
 
 def _rivals(one: Imported, store: Store) -> Iterator[str]:
@@ -286,7 +298,8 @@ def _spool(store: Store) -> Iterator[Path]:
     """A folder on the store's disk, gone afterwards whatever happens."""
     store.root.mkdir(parents=True, exist_ok=True)
     for leftover in store.root.glob(".import-*"):
-        if time.time() - leftover.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(leftover, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another import is just done
+            if time.time() - leftover.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=store.root) as folder:
         yield Path(folder)
