@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+_RESUMED = "What was answered is stored.\nThe same command goes on from there."
+
+
 def _run(arguments: Sequence[str]) -> int:
     try:
         from regress import cli
@@ -59,7 +62,9 @@ def _run(arguments: Sequence[str]) -> int:
         _say(f"regress: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        _say("\nregress: interrupted. What was answered is stored.\nThe same command goes on from there.")
+        whole = arguments[:1] in (["import"], ["export"], ["rescore"])
+        left = "Start the same command again." if whole else _RESUMED
+        _say(f"\nregress: interrupted. {left}")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the one place that may catch everything: exit code 70)
         if isinstance(error, OSError) and error.errno in _DISK:

@@ -77,11 +77,12 @@ class _Lines:
                 self._pace.start(done)
                 self._last = time.monotonic()
                 self._write(_line(event))
-            case Advanced(model=model, task=task, done=done, total=total):
+            case Advanced(done=done, total=total):
                 if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
                     self._last = time.monotonic()
-                    left = self._pace.left(done, total)
-                    self._write(f"{model} · {task}: {done} of {total}, {self._pace.rate(done)}, {left}")
+                    told = [_line(event), self._pace.rate(done)]
+                    left = [self._pace.left(done, total)] if total else []
+                    self._write(", ".join(told + left))
             case _:
                 self._write(_line(event))
 
@@ -103,7 +104,8 @@ class _Pace:
         return (done - self._from) / max(time.monotonic() - self._began, 1e-9)
 
     def rate(self, done: int) -> str:
-        return f"{self._per_second(done):.3g}/s"
+        pace = self._per_second(done)
+        return f"{pace:.3g}/s" if pace < 1000 else f"{pace:.0f}/s"
 
     def left(self, done: int, total: int) -> str:
         seconds = (total - done) / max(self._per_second(done), 1e-9)
@@ -124,5 +126,7 @@ def _line(event: Event) -> str:
             return f"{model} · {task}: done, in {path}"
         case Remark(text=text):
             return text
+        case Advanced(model=model, task=task, done=done, total=0):
+            return f"{model} · {task}: {done} read"
         case Advanced(model=model, task=task, done=done, total=total):
             return f"{model} · {task}: {done} of {total}"

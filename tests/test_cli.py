@@ -127,6 +127,20 @@ def test_an_interrupt_is_130_and_says_that_nothing_is_lost(
     assert "What was answered is stored." in outcome.err
 
 
+def test_an_interrupted_import_does_not_claim_to_go_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from regress.workflows import exchange
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exchange, "import_runs", interrupted)
+    outcome = command("import", "answers.csv")
+    assert outcome.code == 130
+    assert outcome.err.strip() == "regress: interrupted. Start the same command again."
+
+
 def test_a_run_interrupted_at_work_goes_on_where_it_stopped(world: Path) -> None:
     """SIGINT after the first stored part: 130, and the same command finishes the run."""
     goals = [

@@ -74,6 +74,14 @@ def test_a_log_has_a_line_every_ten_seconds_with_rate_and_time_left(told: Callab
     assert lines[4] == "demo-v1 · piqa: 256 of 400, 5.33/s, about 0 min 27 s left"
 
 
+def test_of_a_file_whose_length_nobody_knows_a_log_says_what_was_read(told: Callable[..., str]) -> None:
+    events = [Started(**RUN, done=0, total=0), Advanced(**RUN, done=50_000, total=0)]
+    assert told(events, step=10.0).splitlines() == [
+        "demo-v1 · piqa: reading",
+        "demo-v1 · piqa: 50000 read, 5000/s",
+    ]
+
+
 def test_chunks_that_come_faster_do_not_flood_a_log(told: Callable[..., str]) -> None:
     chunks = [Advanced(**RUN, done=done, total=1000) for done in range(1, 801)]
     lines = told([Started(**RUN, done=0, total=1000), *chunks], step=0.125).splitlines()

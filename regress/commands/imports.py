@@ -19,6 +19,11 @@ def add(commands: Any) -> None:
         description="Reads lm-eval sample logs (a samples_*.jsonl or an output folder), tables (CSV, JSONL, "
         "Parquet), every_eval_ever and inspect_ai logs, and stores them as ordinary runs. What a source does "
         "not hold is recorded as unknown. Nothing is stored unless all of it could be read.",
+        epilog="Roles of columns: id, index, repeat, question, prompt, choices, target, prediction, answer, "
+        "correct, score, logprobs, nll, lengths, finish, prompt_tokens, output_tokens, cluster, tags (or "
+        "tag.NAME), error. Dots reach into objects: prediction=output.text. Several columns are joined by +: "
+        "logprobs=lp_0+lp_1. A role without a column (id=) is not read. A mapping file holds task, metric, "
+        'marker, and under [columns] the roles: prediction = "output.text".',
     )
     parser.add_argument("source", metavar="SOURCE", help="file or folder")
     parser.add_argument("--as", dest="name", metavar="NAME", help="what to call the model")
@@ -33,7 +38,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         type=_roles,
-        help="what columns mean: id, question, prediction, target, correct, logprobs, … (default: guessed)",
+        help="what columns mean, e.g. prediction=answer_raw,target=gold (default: guessed)",
     )
     table.add_argument(
         "--where",
@@ -43,7 +48,7 @@ def add(commands: Any) -> None:
         type=_column_value,
         help="read only these rows, e.g. model=llama1 of a table of several models",
     )
-    table.add_argument("--mapping", metavar="FILE", help="the same in a TOML file")
+    table.add_argument("--mapping", metavar="FILE", help="roles, task, metric and marker in a TOML file")
     table.add_argument("--marker", metavar="TEXT", help="what stands before the answer, e.g. 'A: '")
     parser.add_argument(
         "--partial", action="store_true", help="take a run that was cut off, as a run of what is there"

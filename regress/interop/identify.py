@@ -15,7 +15,10 @@ from regress.identity import ID_FIELDS, numbered
 from regress.interop.rows import headline_filter
 from regress.interop.spool import Spool
 
-_ONCE = "An instance is answered once; number several answers with a column (--map repeat=…)."
+_ONCE = (
+    "An instance is answered once: take repeated rows out, or number several answers with a column "
+    "(--map repeat=…)."
+)
 
 Ints = npt.NDArray[np.int64]
 

@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from regress.config import Settings, load_config
-from regress.definitions.known import mistaken
+from regress.definitions.known import mistaken, named
 from regress.engines.scripted import is_table
 from regress.errors import UsageError
-from regress.identity import plain
+from regress.identity import plain, text_hash
 from regress.interop import detect
 from regress.interop.draft import Draft, digest, draft
 from regress.interop.records import Reading, Source
@@ -159,7 +159,8 @@ def _import(
     found = detect.sources(path, reading)
     _refuse_several(path, found, name)
     called = {model: _called(model, name, store) for model in {one.heading.model.name for one in found}}
-    asked = {"reader": _READER, "text": text, **plain(reading)}
+    definitions = {one.heading.task: _definition(reading.task or one.heading.task) for one in found}
+    asked = {"reader": _READER, "text": text, "definitions": definitions, **plain(reading)}
     with _spool(store) as folder, contextlib.ExitStack() as drafts:
         ready: list[Draft | Path] = []
         for number, source in enumerate(found):
@@ -173,6 +174,12 @@ def _import(
             ready.append(one)
         # all were read before any is stored
         return [_kept(one, store, asked, progress) for one in ready]
+
+
+def _definition(task: str) -> str | None:
+    """Hash of a task's definition as it is now; null if nobody here knows the task."""
+    found = named(task)
+    return None if found is None else text_hash(repr(found))
 
 
 def _called(model: str, name: str | None, store: Store) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from regress import cli
+from regress.definitions.yaml_files import tasks_folder
 from regress.errors import RegressError, UsageError
 from regress.identity import item_id
+from regress.interop.tables.columns import ROLES
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.workflows import exchange
@@ -81,6 +85,21 @@ def test_the_same_bytes_read_in_the_same_way_are_read_once(
     assert import_runs(old, name="mine", task="sums")[0].path != first.path
 
 
+def test_a_definition_that_was_edited_reads_again(tmp_path: Path) -> None:
+    """The bytes are the same, and what judges them is not."""
+    table, mine = tmp_path / "said.csv", tmp_path / "mine.yaml"
+    table.write_text('question,prediction,answer\nQ,"it is 4, or #### 5","#### 5"\n')
+    values = []
+    for pattern in ("is ([0-9]+)", "#### ([0-9]+)"):
+        mine.write_text(
+            f"include: {tasks_folder() / 'gsm8k' / 'gsm8k.yaml'}\nfilter_list:\n  - name: said\n    filter:\n"
+            f"      - {{function: regex, regex_pattern: '{pattern}'}}\n      - {{function: take_first}}\n"
+        )
+        (made,) = import_runs(table, task=str(mine), columns={"target": "answer"}, store=tmp_path / "s")
+        values.append(made.value)
+    assert values == [0.0, 1.0]
+
+
 def test_compare_takes_files_and_the_names_they_were_given(old: Path, tmp_path: Path) -> None:
     new = table(tmp_path / "new.csv", lambda i: i % 3 == 0)
     by_file = compare(str(old), str(new), tasks="sums").tasks[0].counts
@@ -136,6 +155,26 @@ def test_a_name_that_stands_for_two_runs_of_a_task_is_said_at_once(old: Path, tm
     (second,) = import_runs(new, name="mine", task="sums")
     assert "mine has 2 runs of sums now" in second.remarks[-1]
     assert f"regress runs rm mine/{first.path.name})" in second.remarks[-1]
+
+
+def test_texts_that_the_tasks_extractor_does_not_fit_are_said(old: Path, tmp_path: Path) -> None:
+    bare = table(tmp_path / "bare.csv", lambda i: True, output=lambda i: i, target=lambda i: f"so #### {i}")
+    columns = {"correct": "", "prediction": "output"}
+    (unread,) = import_runs(bare, task="gsm8k", columns=columns)
+    assert unread.unreadable == ITEMS
+    assert "Nothing could be read by exact_match/strict-match" in unread.remarks[-1]
+    (read,) = import_runs(
+        bare, name="b", task="gsm8k", columns=columns, metric="exact_match/flexible-extract"
+    )
+    assert (read.unreadable, read.value) == (0, 1.0)
+    assert not any("could be read" in text for text in read.remarks)
+
+
+def test_help_names_every_role(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.run(["import", "--help"])
+    told = capsys.readouterr().out.partition("Roles of columns:")[2].partition("Dots reach")[0]
+    assert set(re.findall(r"[a-z_]+", told)) >= {*ROLES}
 
 
 def test_a_log_of_several_tasks_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ _TRUTH = {
     **dict.fromkeys(("true", "yes", "1", "1.0"), True),
     **dict.fromkeys(("false", "no", "0", "0.0"), False),
 }
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _NO_ERROR = frozenset({"", "none", "null", "nan", "false", "0"})
 
 
@@ -60,7 +62,9 @@ def number(value: Any, where: str, column: str) -> float:
     """
     found = value if type(value) is float else _float(value)
     if found is None or not math.isfinite(found):
-        raise refused(value, where, column, "a finite number")
+        comma = isinstance(value, str) and _COMMA.fullmatch(value.strip())
+        do = "Write it with a decimal point." if comma else None
+        raise refused(value, where, column, "a finite number", do=do)
     return found
 
 

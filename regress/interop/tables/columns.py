@@ -47,6 +47,8 @@ ROLES: Mapping[str, str] = {
 }
 """What a column can mean; `tag.NAME` is a stratum of that name."""
 
+_ROLES_TOLD = "`regress import --help` lists them."
+
 SEVERAL = frozenset({"choices", "score", "logprobs", "nll", "lengths", "tags"})
 """Roles that may take several columns."""
 
@@ -217,7 +219,7 @@ class Row:
 
 def _check_role(role: str, where: str) -> None:
     if role not in ROLES and not (role.startswith(TAG) and role != TAG):
-        raise UnknownName("role", role, [*ROLES, f"{TAG}NAME"], where=where)
+        raise UnknownName("role", role, [*ROLES, f"{TAG}NAME"], where=where, do=_ROLES_TOLD)
 
 
 def _split(said: str, table: TableFile) -> list[str]:

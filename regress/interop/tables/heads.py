@@ -50,6 +50,14 @@ class Head:
         place = self.names.index(name)
         return [cells[place] for _, cells in self.rows]
 
+    def fields(self) -> list[str]:
+        """The columns; of one that holds objects, the paths to what the first of them holds."""
+        told = []
+        for name in self.names:
+            held = next((cell for cell in self.column(name) if cell is not None), None)
+            told += [f"{name}.{field}" for field in held] if isinstance(held, dict) and held else [name]
+        return told
+
     def under(self, columns: Sequence[str]) -> list[Cells]:
         """The rows, in these columns."""
         places = [self.names.index(name) for name in columns]

@@ -164,7 +164,10 @@ class Understanding:
         metric = task.metric if task else self.metric or "exact_match"
         if task is None and metric != "exact_match":
             raise UnknownName("metric", metric, ["exact_match"], do="Without a task there is no other.")
-        remark = "Without a task's scorer an answer is right if it is the reference, white space aside."
+        remark = (
+            "Without a task's scorer an answer is right if it is the reference, white space aside; "
+            "--task names one (gsm8k, samsum, …)."
+        )
         targets = Targets(form=None, column=str(self.target))
         return Evidence(
             told=Judged(choices=Likelihoods(role=None, targets=targets), metric=metric),
@@ -235,7 +238,7 @@ class Understanding:
                 f"{name} has log-probabilities of choices, and nothing that says which choice is right",
                 do="Say which column does: --map target=COLUMN.",
             )
-        shown = [cells.shown(one)[1:-1] for one in self.head.names]
+        shown = [cells.shown(one)[1:-1] for one in self.head.fields()]
         listed = ", ".join(shown[:12]) + (f", … ({len(shown)} in all)" if len(shown) > 12 else "")
         return DataError(
             f"{name} does not tell which answers are right; its columns are {listed}",

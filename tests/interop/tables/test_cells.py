@@ -109,3 +109,8 @@ def test_long_values_are_cut_in_messages() -> None:
     with pytest.raises(DataError) as error:
         cells.truth("x" * 10_000, *HERE)
     assert len(str(error.value)) < 200
+
+
+def test_a_decimal_comma_is_named() -> None:
+    with pytest.raises(DataError, match="decimal point"):
+        cells.number("-7,608", "answers.csv:2", "choice_0")

@@ -38,6 +38,11 @@ def test_names_that_only_resemble_one_do_not_count(tmp_path: Path, name: str) ->
         _read(tmp_path, [{"id": "a", name: True}])
 
 
+def test_what_could_be_mapped_is_listed_with_what_objects_hold(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"its columns are id, doc\.gold, resp\.text, resp\.tokens\."):
+        _read(tmp_path, [{"id": "a", "doc": {"gold": "1"}, "resp": {"text": "one", "tokens": 3}}])
+
+
 @pytest.mark.parametrize(
     "prediction", ["prediction", "pred", "output", "response", "model_output", "completion"]
 )
