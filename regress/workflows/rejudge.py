@@ -9,13 +9,15 @@ from typing import Any
 from regress.config import Settings
 from regress.definitions.known import Known
 from regress.errors import MissingExtra, StoreError, TaskError
-from regress.schema import targets_of
+from regress.schema import storable, targets_of
 from regress.scoring.score import Judgement, score
 from regress.store.runs import read_instances
 from regress.types import Logprob, Prediction, Response, Run, TaskSpec, Text
 
 _NOT_STORED = ("acc_mutual_info", "exact_match")
 """Metrics of choices that rest on more than the log-likelihoods that are kept."""
+
+_DATA = "Judge it by the data that it was asked from (regress evaluate --data)."
 
 _ITEM = ["instance_id", "choices", "golds", "target"]
 _READ = ["instance_id", "output", "choice_logprobs", "scores"]
@@ -28,8 +30,7 @@ def by_data(run: Run, definition: Known) -> Iterator[Judgement]:
         StoreError: If outputs, targets or log-likelihoods are not there.
         TaskError: If judging needs more than one output of an instance.
     """
-    if not run.spec.text:
-        raise StoreError(f"{run.path} holds hashes instead of texts", do="It cannot be judged again.")
+    _require_texts(run)
     instances = read_instances(run)
     if instances is None:
         raise StoreError(f"the instances that {run.path} answers are missing", do="They hold the targets.")
@@ -41,6 +42,11 @@ def by_data(run: Run, definition: Known) -> Iterator[Judgement]:
     items = {row["instance_id"]: row for row in instances.select(_ITEM).to_pylist()}
     for row in run.predictions.select(_READ).to_pylist():
         yield _judgement(row, items.get(row["instance_id"], {}), definition)
+
+
+def _require_texts(run: Run) -> None:
+    if not run.spec.text:
+        raise StoreError(f"{run.path} holds hashes instead of texts", do="It cannot be judged again.")
 
 
 def _judgement(row: Mapping[str, Any], item: Mapping[str, Any], definition: Known) -> Judgement:
@@ -86,6 +92,7 @@ def by_lm_eval(
     asked = run.manifest.recorded.get("asked") or {}
     given: dict[str, Any] = {"tasks": (task,), "metric": metric, **permitted}
     given |= {name: asked[name] for name in ("data", "num_fewshot", "fewshot") if asked.get(name) is not None}
+    _require_texts(run)
     try:
         from regress.workflows.evaluate import load
 
@@ -95,19 +102,29 @@ def by_lm_eval(
     if len(found) != 1:
         raise TaskError(f"{task} stands for {len(found)} tasks", allowed="one task")
     judging = found[0]
+    targets = _targets(run)
 
     def judged() -> Iterator[Prediction]:
         for row in run.predictions.to_pylist():
-            index = row["index"]
-            same = index < len(judging.instances) and judging.instances[index].id == row["instance_id"]
-            if not same:
+            id_, index = row["instance_id"], row["index"]
+            known = index < len(judging.instances)
+            if not known or judging.instances[index].id != id_:
+                raise TaskError(f"instance {id_} of {run.path} is not item {index} of {task}", do=_DATA)
+            target = storable(judging.instances[index].target or "")
+            if targets.get(id_, target) != target:
                 raise TaskError(
-                    f"instance {row['instance_id']} of {run.path} is not item {index} of {task}",
-                    do="Judge it by the data that it was asked from (regress evaluate --data).",
+                    f"item {index} of {task} has another reference answer than {run.path}", do=_DATA
                 )
             yield judging.score(index, _responses(row, judging.spec))
 
     return judging.spec, judged()
+
+
+def _targets(run: Run) -> dict[str, str]:
+    """By instance, the reference answer that a run was judged against, where it is stored."""
+    instances = read_instances(run)
+    rows = [] if instances is None else instances.select(["instance_id", "target"]).to_pylist()
+    return {row["instance_id"]: row["target"] for row in rows if row["target"] is not None}
 
 
 def _responses(row: Mapping[str, Any], task: TaskSpec) -> list[Response]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from regress.comparable import asked_here
 from regress.config import Settings, load_config
 from regress.definitions.known import Known, known, named
 from regress.definitions.yaml_files import read
 from regress.errors import TaskError, UsageError
 from regress.identity import run_fingerprint, task_fingerprint
+from regress.interop.tables.tasks import marked
 from regress.metrics import continuous
 from regress.schema import PREDICTION, table_of
 from regress.scoring.score import Judgement
@@ -32,6 +35,9 @@ _JUDGED = pa.schema(
     [PREDICTION.field(name) for name in ("answer", "status", "correct", "score", "scores", "gold_margin")]
 )
 """The columns of a prediction that a judgement decides."""
+
+_DEFINED = ("version", "scale", "metric", "scorer", "higher_is_better")
+"""What of a task decides the judgement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +121,20 @@ def rescore(
         raise UsageError("no run is named", allowed="names of models or paths of runs")
     permitted = {"trust_task_code": trust_task_code, "allow_unsafe_code": allow_unsafe_code}
     ready = [_judged_again(read_run(path), task, metric, permitted) for path in found]
-    return [_kept(run, table, spec, into, progress) for run, table, spec in ready]
+    apart = _apart([run.spec.task for run, *_ in ready])
+    return [
+        _kept(run, table, spec, into, progress, anew=run.spec.task.name in apart)
+        for run, table, spec in ready
+    ]
+
+
+def _apart(asked: Sequence[TaskSpec]) -> set[str]:
+    """Tasks that these runs were judged in by different definitions, even if each would judge alike."""
+    found: dict[str, set[str]] = {}
+    for task in asked:
+        if asked_here(task) and task.definition:
+            found.setdefault(task.name, set()).add(task.definition)
+    return {name for name, definitions in found.items() if len(definitions) > 1}
 
 
 def _runs(name: str, task: str | None, store: Store, progress: Progress) -> stored.Runs:
@@ -136,13 +155,23 @@ def _judged_again(
     if definition is None or definition.scorer["kind"] == "lm-eval":
         judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, permitted)
     else:
-        judging, rows = definition, by_data(run, definition)
+        judging = _marked(definition, run)
+        rows = by_data(run, judging)
     judged = table_of(list(rows), _JUDGED)
     table = run.predictions
     for name in _JUDGED.names:
         table = table.set_column(table.schema.get_field_index(name), _JUDGED.field(name), judged[name])
     spec = _task_spec(run.spec.task, judging)
     return run, table, _run_spec(run, replace(spec, fingerprint=task_fingerprint(spec)))
+
+
+def _marked(definition: Known, run: Run) -> Known:
+    """The definition with the marker that the run was imported with, if it reads answers behind one."""
+    marker = run.spec.origin.read.get("marker") if run.spec.origin else None
+    if marker is not None:
+        with contextlib.suppress(UsageError):
+            return replace(definition, scorer=marked(definition, marker))
+    return definition
 
 
 # ── what is written ──────────────────────────────────────────────────────────────────────────────
@@ -155,9 +184,11 @@ def _task_spec(asked: TaskSpec, definition: Known | TaskSpec) -> TaskSpec:
             f"{asked.name} was asked as {asked.kind}, and its definition judges {definition.kind}",
             do="Name the YAML that it was asked by with --task.",
         )
-    judged = {name: getattr(definition, name) for name in ("version", "scale", "metric", "scorer")}
+    judged = {name: getattr(definition, name) for name in _DEFINED}
+    if isinstance(definition, TaskSpec):  # judged by code, which only this hash stands for
+        return replace(asked, **judged, definition=definition.definition)
     # of what is asked, items, targets and prompts have hashes of their own; the rest is what changed
-    return replace(asked, **judged, higher_is_better=definition.higher_is_better, definition="")
+    return replace(asked, **judged, definition="" if asked_here(asked) else asked.definition)
 
 
 def _run_spec(run: Run, task: TaskSpec) -> RunSpec:
@@ -167,14 +198,20 @@ def _run_spec(run: Run, task: TaskSpec) -> RunSpec:
         digest=run_fingerprint(run.spec),
         name=f"{Path(run.path).parent.name}/{Path(run.path).name}",
         producer=before.producer if before else "",
+        read=before.read if before else {},
         unknown=before.unknown if before else (),
     )
     model = replace(run.spec.model, name=run.spec.model.name.removesuffix(SUFFIX) + SUFFIX)
     return replace(run.spec, model=model, task=task, origin=origin)
 
 
-def _kept(run: Run, table: pa.Table, spec: RunSpec, store: Store, progress: Progress) -> Rescored:
-    if _judged_alike(table, run.predictions) and spec.task.scorer == run.spec.task.scorer:
+def _kept(
+    run: Run, table: pa.Table, spec: RunSpec, store: Store, progress: Progress, *, anew: bool
+) -> Rescored:
+    defined = not anew and all(
+        getattr(run.spec.task, name) in ("", getattr(spec.task, name)) for name in _DEFINED
+    )
+    if defined and _judged_alike(table, run.predictions):
         progress(Reused(model=run.spec.model.name, task=spec.task.name, path=str(run.path)))
         return _difference(run, table, run.spec, Path(run.path))
     path = _store(run, table, spec, store)

@@ -16,6 +16,7 @@ from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.types import Instance, Prediction, TaskSpec
 from regress.workflows.compare import compare
+from regress.workflows.exchange import import_runs
 from regress.workflows.progress import Event, Reused
 from regress.workflows.rescore import rescore
 
@@ -196,6 +197,43 @@ def test_nothing_is_written_unless_all_runs_can_be_judged(gsm8k: Callable[..., P
     assert {run.label for run in Store(tmp_path / "runs").runs()} == {"old", "new"}
 
 
+def test_runs_of_two_definitions_are_both_written_even_if_they_judge_alike(
+    tmp_path: Path, gsm8k: Callable[..., Path], store_run: Callable[..., Path], make_task: Any
+) -> None:
+    """Else comparing them would be refused, and this offered, for ever."""
+    gsm8k("older", ["#### 0"])
+    judged = read_run(rescore("older")[0].path)
+    for label, definition in (("old", "d" * 64), ("new", "e" * 64)):
+        changes = {name: getattr(judged.spec.task, name) for name in ("scorer", "version", "metric", "kind")}
+        task = make_task("gsm8k", n=1, data="dir", definition=definition, **changes)
+        rows = [Prediction(**row | {"scores": dict(row["scores"])}) for row in judged.predictions.to_pylist()]
+        item = Instance(id="q0", index=0, prompt="Q0", target="so it is #### 0")
+        store_run(tmp_path / "runs", label, rows, task=task, instances=[item])
+    assert not rescore("old")[0].changed
+    with pytest.raises(NotComparable, match="different definitions"):
+        compare("old", "new")
+    assert all(one.changed for one in rescore("old", "new"))
+    assert compare("old-rescored", "new-rescored").tasks[0].n == 1
+
+
+def test_another_metric_that_says_the_same_is_another_judgement(gsm8k: Callable[..., Path]) -> None:
+    gsm8k("old", ["#### 0"])
+    (first,) = rescore("old")
+    (again,) = rescore(str(first.path), metric="exact_match/flexible-extract")
+    assert again.spec.task.metric == "exact_match/flexible-extract"
+    assert again.changed
+
+
+def test_the_marker_of_an_imported_table_is_still_read(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGRESS_STORE", str(tmp_path / "runs"))
+    Path("old.csv").write_text('question,prediction,answer\nQ0,"so A: 4","#### 4"\nQ1,"so A: 5","#### 4"\n')
+    (made,) = import_runs("old.csv", task="gsm8k", marker="A: ", columns={"target": "answer"})
+    (found,) = rescore("old")
+    assert made.value == found.old == found.new == 0.5
+    assert not found.changed
+
+
 def test_a_definition_that_asks_otherwise_is_refused(gsm8k: Callable[..., Path]) -> None:
     gsm8k("old", ["#### 0"])
     with pytest.raises((TaskError, RegressError), match=r"piqa"):
@@ -233,6 +271,11 @@ def test_what_only_lm_eval_can_judge_is_judged_by_it(world: Path, command: Calla
     (found,) = json.loads(done.out)
     assert (found["task"], found["lost"], found["gained"]) == ("own", 1, 1)
     assert found["changed"]
+    (world / "judge.py").write_text("def judge(doc, results):\n    return {'hit': 0.0}\n")
+    done = command("rescore", found["before"], "--task", "own.yaml", "--trust-task-code", "--json")
+    (third,) = json.loads(done.out)
+    assert third["path"] != found["path"], "the same run by other code is another run"
+    assert not any(read_run(third["path"]).predictions["correct"].to_pylist())
 
 
 def test_targets_come_back_out_of_their_text() -> None:

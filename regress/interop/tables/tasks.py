@@ -111,5 +111,7 @@ def _replaced(value: Any, pattern: str) -> Any:
     if isinstance(value, Mapping):
         return {key: _replaced(one, pattern) for key, one in value.items()}
     if isinstance(value, list):
-        return [_replaced(one, pattern) for one in value]
+        # of what is taken off answers and references alike, references may still have the task's own
+        own = [one for one in value if isinstance(one, str) and MARKER in one]
+        return [*own, *(_replaced(one, pattern) for one in value)]
     return value.replace(MARKER, pattern) if isinstance(value, str) else value
