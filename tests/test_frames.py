@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +12,7 @@ from regress.comparison.table import assemble
 from regress.errors import UnknownName
 from regress.frames import ComparedRuns
 from regress.pairing import pair
-from regress.types import FLIP_KINDS, QUADRANTS, Estimate, Evidence
+from regress.types import FLIP_KINDS, QUADRANTS, Estimate, Evidence, NoiseFloor, Reruns
 
 COLUMNS = [
     "instance_id",
@@ -71,6 +72,22 @@ def test_one_row_an_instance_with_both_sides(compared):
 def test_quadrants_are_a_category_in_the_order_of_the_nouns(compared):
     dtype = compared.flips("sums")["quadrant"].dtype
     assert list(dtype.categories) == list(QUADRANTS)
+
+
+def test_a_flip_inside_the_noise_of_the_old_models_reruns_is_a_coin_toss(make_run, make_choices):
+    def run(answers, margins, **changes):
+        rows = zip(make_choices(answers, "AA"), margins, strict=True)
+        return make_run([dataclasses.replace(row, gold_margin=one) for row, one in rows], **changes)
+
+    pairs = pair(run("AA", [0.05, 3.0]), run("BB", [-2.0, -2.0], model="demo-v2"))
+    margin = np.array([[0.05, 3.0], [0.15, 3.1]])
+    again = Reruns(kind="rerun", correct=margin > 0, score=(margin > 0).astype(float), margin=margin)
+    name = pairs.old_spec.task.name
+    floors = {name: (NoiseFloor(reruns={"rerun": again}), None)}
+    comparison = assemble([pairs], floors=floors)
+    frame = ComparedRuns.of(comparison, {name: pairs}, {}, floors).flips(name)
+    assert frame["kind"].tolist() == ["coin toss", "answer"]
+    assert comparison.tasks[0].kinds.negative == {"coin toss": 1, "answer": 1}
 
 
 def test_each_flip_has_its_kind_and_nothing_else_has_one(compared):

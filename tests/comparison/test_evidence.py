@@ -42,6 +42,7 @@ def test_flips_are_tested_by_mcnemar(flips):
     assert one.test == "mcnemar"
     assert one.p_worse == pytest.approx(stats.binomtest(80, 120, 0.5, alternative="greater").pvalue)
     assert one.p_worse < one.p_differs
+    assert one.p_exact == pytest.approx(stats.binomtest(80, 120, 0.5).pvalue)
 
 
 def test_better_is_not_worse(flips):
@@ -55,6 +56,7 @@ def test_clustered_flips_are_tested_by_cluster(flips):
     assert clustered.test == "mcnemar-clustered"
     assert clustered.p_differs > alone.p_differs
     assert clustered.mde > alone.mde
+    assert np.isnan(clustered.p_exact)
 
 
 def test_what_could_have_been_missed_is_in_points(flips):

@@ -158,6 +158,7 @@ def test_where_the_whole_is_not_judged_as_it_was_what_comes_before_says_nothing(
     """Stored as wrong, now judged right as a whole: it was read from something else."""
     stored = {"correct": False, "score": 0.0, "scores": {}}
     assert why(RIGHT, RIGHT + ON, new_row=stored) == "runaway"
+    assert why(RIGHT, " it is 41\n\nQuestion: 40 + 2?" + RIGHT, new_row=stored) == "runaway"
     assert why(RIGHT, RIGHT, new_row=stored) == "answer"
 
 
@@ -172,6 +173,12 @@ def test_several_references_are_stored_as_a_json_list_and_one_is_enough(why, sum
 def test_with_no_answer_before_it_an_output_goes_on_into_nothing(why, output):
     assert why(RIGHT, output, known=False) in ("answer", "unreadable")
     assert before_new_prompt(output, ["Question:", "</s>"], PROMPT) is None
+
+
+def test_what_comes_first_of_stop_strings_and_labels_ends_the_answer():
+    output = " 4 </s> 5\nQuestion: 6"
+    assert before_new_prompt(output, ["Question:", "</s>"], PROMPT) == " 4 "
+    assert before_new_prompt(output, ["7"], PROMPT) == " 4 </s> 5\n"
 
 
 @pytest.mark.parametrize(

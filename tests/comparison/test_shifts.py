@@ -75,7 +75,7 @@ def test_the_answer_that_the_new_side_gives_most_is_counted_on_both(compared):
     assert (one.answer, *values(one)) == ("B", 0.41, 0.93)
     two_answers = 2
     mid_p = stats.binom.pmf(0, 52, 0.5)  # twice, less once for what was observed
-    assert one.p_differs == pytest.approx(two_answers * mid_p)
+    assert one.p_differs == pytest.approx(two_answers * mid_p, rel=1e-6, abs=0)
     assert one.degenerate
 
 
@@ -154,6 +154,15 @@ def test_lengths_are_compared_pair_by_pair(generated):
     lengths = rng.integers(5, 60, (2, 50))
     pairs = generated(*(["word " * n for n in side] for side in lengths))
     assert found(pairs)["length"].p_differs == pytest.approx(stats.ttest_rel(*lengths).pvalue)
+
+
+def test_texts_of_clusters_that_go_one_way_together_prove_less(generated, make_instances, make_run):
+    pairs = generated([PLAIN] * 60, [""] * 20 + [PLAIN] * 40)
+    table = make_instances(make_run(pairs.old), cluster=lambda index: f"c{index // 10}")
+    alone, together = found(pairs), found(pairs, table)
+    for measure in ("empty", "length"):
+        assert values(alone[measure]) == values(together[measure])
+        assert together[measure].p_differs > 0.1 > 1e-5 > alone[measure].p_differs
 
 
 def test_texts_are_taken_apart_in_batches_that_do_not_show(generated, monkeypatch):

@@ -328,6 +328,30 @@ def test_an_instance_counts_once_however_often_it_was_asked(make_run, make_choic
     assert found.skipped == {"tag": 1}
 
 
+def test_an_instance_that_is_lost_each_time_it_was_asked_is_lost_once(make_run, make_choices, cut):
+    """Two of thirty instances, lost ten times each: nothing is proven by asking often."""
+
+    def run(lost, **changes):
+        rows = make_choices(["B" if i in lost else "A" for i in range(60)], "A" * 60)
+        return make_run([replace(row, repeat=repeat) for row in rows for repeat in range(10)], **changes)
+
+    table = {"tags": lambda i: {"half": "ab"[i < 30]}}
+    found = cut(pair(run(()), run((0, 1), model="demo-v2")), by=("tag",), **table)
+    first = found.rows[0]
+    assert (first.value, first.n, first.estimates["nfr"].value) == ("b", 300, pytest.approx(2 / 30))
+    assert first.p_concentrated > 0.05
+    assert not marked(found)
+
+
+def test_rare_numbers_of_steps_are_put_together_by_instances_not_answers(make_run, make_choices, cut):
+    """Five instances of four steps were asked ten times each, and are too few nevertheless."""
+    rows = [replace(row, repeat=repeat) for row in make_choices("A" * 60, "A" * 60) for repeat in range(10)]
+    target = {"target": lambda i: "<<1+1=2>>" * (4 if i < 5 else 3 if i < 30 else 2)}
+    found = cut(pair(make_run(rows), make_run(rows, model="demo-v2")), by=("steps",), **target)
+    assert sorted((row.low, row.high, row.n) for row in found.rows) == [(2, 2, 300), (3, 4, 300)]
+    assert found.skipped == {}
+
+
 # ── what is not known ────────────────────────────────────────────────────────────────────────────
 
 
