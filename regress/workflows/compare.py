@@ -88,14 +88,21 @@ def compare(
         )
         for side in sides
     ]
+    said = [
+        runs if runs is not None else _imported(side, models)
+        for side, runs in zip(sides, by_path, strict=True)
+    ]
+    # what others recorded is no model to ask, and does not say where items for one come from
+    models = [side.name for side, runs in zip(sides, said, strict=True) if not _of_others(runs)]
     found = [
-        runs if runs is not None else _known(side, models) for side, runs in zip(sides, by_path, strict=True)
+        runs if runs is not None else _known(side, models, like=other if _of_others(other) else None)
+        for side, runs, other in zip(sides, said, reversed(said), strict=True)
     ]
     for side, already in zip(sides, found, strict=True):
         for task, path in (already or {}).items():
             progress(Reused(model=side.name, task=task, path=str(path)))
-    # only a path says how it was asked; a name is asked as given, whatever happens to be stored
-    asked = [side.settings(models, like=by_path[1 - place]) for place, side in enumerate(sides)]
+    # only a path or an import says how it was asked; a model's name is asked as given, whatever is stored
+    asked = [side.settings(models, like=said[1 - place]) for place, side in enumerate(sides)]
     runs, groups = _evaluated(sides, asked, found, progress)
     for side, each in zip(sides, runs, strict=True):
         groups |= stored.groups_of(each, side.settings(models).tasks if side.tasks_given else None)
@@ -126,12 +133,26 @@ class _Side:
         return dataclasses.replace(settings, data=default_data(models))
 
 
-def _known(side: _Side, models: list[str]) -> stored.Runs | None:
-    """The stored runs that a name stands for: imported ones, or proven to be of the model's very bytes."""
-    store, aliases, settings = Store(side.config.store), known_models(side.config), side.settings(models)
-    imported = stored.imported(side.name, settings, store, tasks_given=side.tasks_given)
+def _known(side: _Side, models: list[str], like: stored.Runs | None) -> stored.Runs | None:
+    """The stored runs that are proven to be of the very bytes of the model that a name stands for."""
+    store, aliases = Store(side.config.store), known_models(side.config)
+    return stored.by_signature(side.name, side.settings(models, like), store, aliases)
+
+
+def _of_others(runs: stored.Runs | None) -> bool:
+    return runs is not None and all(read_spec(path).origin is not None for path in runs.values())
+
+
+def _imported(side: _Side, models: list[str]) -> stored.Runs | None:
+    """The imported or rescored runs that a name stands for; null if there are none.
+
+    Raises:
+        UsageError: If it is the name of a model that was evaluated here, too.
+    """
+    store = Store(side.config.store)
+    imported = stored.imported(side.name, side.settings(models), store, tasks_given=side.tasks_given)
     if imported is None:
-        return stored.by_signature(side.name, settings, store, aliases)
+        return None
     asked = [
         run.path
         for run in store.named(side.name)

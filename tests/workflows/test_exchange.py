@@ -20,9 +20,10 @@ from regress.identity import item_id
 from regress.interop.tables.columns import ROLES
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, read_instances, read_run
-from regress.workflows import exchange
+from regress.workflows import exchange, stored
 from regress.workflows.compare import compare
 from regress.workflows.exchange import import_runs
+from regress.workflows.exports import export_runs
 from regress.workflows.gate import gate
 from regress.workflows.progress import Advanced, Event, Remark
 
@@ -284,3 +285,34 @@ def test_any_bytes_give_a_run_or_a_clear_error(name: str, content: bytes, tmp_pa
 def _clean(tmp_path: Path) -> Iterator[None]:
     yield
     assert not list(tmp_path.glob("*/.import-*")), "what an import needed on the way is gone"
+
+
+def test_a_model_is_asked_what_the_answers_of_others_are_to(world: Path, command: Any) -> None:
+    """Its other tasks are left alone, and items come from where they come for that model alone."""
+    given = ("--engine", "scripted", "--data", "data")
+    assert command("evaluate", "new.jsonl", "--tasks", "piqa,gsm8k", *given).code == 0
+    assert command("evaluate", "old.jsonl", "--tasks", "piqa", *given).code == 0
+    (exported,) = export_runs("old.jsonl", formats=["parquet"], out=world / "out")
+    import_runs(exported, name="theirs")
+    for old in (str(exported), "theirs"):
+        compared = command("compare", old, "new.jsonl", *given, "--json")
+        assert compared.code == 0, compared.err
+        assert [task["task"] for task in json.loads(compared.out)["tasks"]] == ["piqa"]
+
+
+def test_what_others_recorded_does_not_send_a_demo_model_to_the_hub(tmp_path: Path, monkeypatch: Any) -> None:
+    """The demo's items are asked of a demo model, whatever it is compared with."""
+    monkeypatch.chdir(tmp_path)
+    asked: list[Any] = []
+
+    def known(name: str, settings: Any, *_: Any) -> None:
+        asked.append(settings.data)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(stored, "by_signature", known)
+    answers = table(tmp_path / "answers.csv", lambda i: True)
+    import_runs(answers, name="theirs", task="piqa")
+    for old in (str(answers), "theirs"):
+        with pytest.raises(UsageError, match="enough"):
+            compare(old, "demo-v1", tasks="piqa")
+    assert asked == ["demo", "demo"]
