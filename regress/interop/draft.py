@@ -227,8 +227,10 @@ def _hashes(known: Identified, spool: Spool, reference: Callable[[str], str]) ->
         rows = table.select([*ITEM.values(), "prompt_hash", "hashed"]).to_pylist()
         for id_, row in zip(ids, rows, strict=True):
             for name, part in _parts(row, reference).items():
-                told[name] += int(sequence_hash([id_, part]), 16)
-                unknown |= set() if part else {name}
+                if part:
+                    told[name] += int(sequence_hash([id_, part]), 16)
+                else:
+                    unknown.add(name)
     return {name: "" if name in unknown else f"{total % 2**256:064x}" for name, total in told.items()}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from regress.errors import UsageError
 from regress.types import EngineSpec, Finish, Kind, ModelSpec, Prediction, Scale, Status, Subset
 
 
@@ -158,3 +159,15 @@ class Reading:
     """The metric that decides, a key of `Prediction.scores`, for example `exact_match/flexible-extract`."""
     partial: bool = False
     """Take a run that was cut off, as a run of the part that is there."""
+
+    def refuse_columns(self, name: str) -> None:
+        """Refuse what only a table has to be told, for a file called `name` that is none.
+
+        Raises:
+            UsageError: If there is any of it.
+        """
+        if self.columns or self.where or self.marker is not None:
+            raise UsageError(
+                f"{name} is in a format that says itself what its fields mean",
+                do="Leave out --map, --mapping, --where and --marker.",
+            )

@@ -255,8 +255,8 @@ def _judged(heading: Heading, metric: str, record: Record) -> Judgement:
 
 def _units(metric: str, record: Record) -> np.ndarray:
     """What the choices are compared by; plain sums where the metric compares something else."""
-    known = record.choices is not None or record.lengths is not None
-    usable = metric == "acc" or (metric in ("acc_norm", "acc_bytes") and known)
+    texts = record.choices is not None
+    usable = {"acc": True, "acc_norm": texts or record.lengths is not None, "acc_bytes": texts}.get(metric)
     return by_choice.units(metric if usable else "acc", record.logprobs or (), _texts(record))
 
 

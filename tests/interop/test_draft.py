@@ -291,6 +291,13 @@ def test_an_unreadable_answer_does_not_earn_the_best_score(drafted: Drafted) -> 
         drafted(rows, metric="loss", higher_is_better=False)
 
 
+def test_a_margin_is_in_bytes_only_where_the_texts_are_known(drafted: Drafted) -> None:
+    rows = _rows(1, logprobs=(-4.0, -6.0), lengths=(2, 6), golds=(0,), scores={"acc_bytes": 1.0})
+    assert _table(drafted(rows, metric="acc_bytes"))[0]["gold_margin"] == 2.0
+    rows = _rows(1, logprobs=(-4.0, -6.0), choices=("ää", "b"), golds=(0,), scores={"acc_bytes": 1.0})
+    assert _table(drafted(rows, metric="acc_bytes"))[0]["gold_margin"] == 5.0
+
+
 def test_a_margin_that_contradicts_the_verdict_is_none(drafted: Drafted) -> None:
     rows = _rows(2, logprobs=(-1.0, -2.0), golds=lambda i: (i,), correct=True)
     assert [row["gold_margin"] for row in _table(drafted(rows))] == [1.0, None]

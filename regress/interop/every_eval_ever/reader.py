@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from regress.errors import DataError, UnknownName, UsageError
+from regress.errors import DataError, UnknownName
 from regress.interop import lines
 from regress.interop.every_eval_ever.heading import FORMAT, heading_of_results, spec_of_results
 from regress.interop.every_eval_ever.rows import is_ours, our_records, record, task_and_metric
@@ -70,11 +70,7 @@ def sources(path: Path, reading: Reading) -> list[Source]:
         UnknownName: If it has no such task or metric.
         UsageError: If it is asked to be read as a table.
     """
-    if reading.columns or reading.marker is not None:
-        raise UsageError(
-            f"{path.name} is in a format that says itself what its fields mean",
-            do="Leave the column mapping and the marker out.",
-        )
+    reading.refuse_columns(path.name)
     pairs = [_pair(one) for one in (sorted(path.glob(f"*{SAMPLES}")) if path.is_dir() else [path])]
     found = [source for results, samples in pairs for source in _runs(results, samples, reading)]
     wanted = [source for source in found if source.heading.task == reading.task]

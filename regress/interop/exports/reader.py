@@ -60,11 +60,7 @@ def sources(path: Path, reading: Reading) -> list[Source]:
         NewerSchema: If a later version of regress wrote it.
         UsageError: If it is asked to be read in another way than it says.
     """
-    if reading.columns or reading.marker is not None:
-        raise UsageError(
-            f"{path.name} is an export of regress, which says itself what its columns mean",
-            do="Leave the column mapping and the marker out.",
-        )
+    reading.refuse_columns(path.name)
     spec = _spec(path)
     if spec is None:
         return [_Export(path=path, heading=_unknown_heading(path, reading))]

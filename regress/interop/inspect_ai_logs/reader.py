@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regress.errors import DataError, UnknownName, UsageError
+from regress.errors import DataError, UnknownName
 from regress.interop import lines
 from regress.interop.fields import Fields
 from regress.interop.inspect_ai_logs.archive import Archive
@@ -61,11 +61,7 @@ def sources(path: Path, reading: Reading) -> list[Source]:
         UnknownName: If it has no such scorer.
         UsageError: If it is asked to be read as a table.
     """
-    if reading.columns or reading.marker is not None:
-        raise UsageError(
-            f"{path.name} is in a format that says itself what its fields mean",
-            do="Leave the column mapping and the marker out.",
-        )
+    reading.refuse_columns(path.name)
     return [_run(log, reading) for log in _logs(path)]
 
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from regress.definitions.known import named
-from regress.errors import DataError, UnknownName, UsageError
+from regress.errors import DataError, UnknownName
 from regress.interop.fields import Fields
 from regress.interop.lm_eval_logs import files
 from regress.interop.lm_eval_logs.files import Samples
@@ -43,8 +43,7 @@ def sources(path: Path, reading: Reading) -> list[Source]:
         DataError: If there are no samples, or a folder holds two runs of one task.
         UnknownName: If a task or metric is asked for that is not there.
     """
-    if reading.columns or reading.marker is not None:
-        raise UsageError(f"{path.name} is a log of lm-eval: it has no columns or markers to choose")
+    reading.refuse_columns(path.name)
     try:
         found = files.samples_in(path)
     except OSError as error:

@@ -40,7 +40,10 @@ def csv_names(path: Path, delimiter: str) -> list[str]:
     Raises:
         DataError: If there is no header, or two columns share a name.
     """
-    text = _start(path).decode("utf-8-sig", "surrogateescape")
+    start = _start(path)
+    if len(start) == _START and b"\n" not in start:
+        raise DataError(f"the first line of {path.name} has more than {_START >> 20} MB", allowed="a header")
+    text = start.decode("utf-8-sig", "surrogateescape")
     try:
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
         "".join(names).encode()

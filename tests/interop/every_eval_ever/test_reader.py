@@ -319,6 +319,7 @@ def test_what_does_not_concern_the_format_or_is_not_there_is_refused(written):
     for reading, error in [
         (Reading(columns={"id": "x"}), UsageError),
         (Reading(marker="A:"), UsageError),
+        (Reading(where={"model": "x"}), UsageError),
         (Reading(metric="bleu"), UnknownName),
         (Reading(task="hellaswag"), UnknownName),
     ]:

@@ -446,6 +446,7 @@ def test_what_does_not_concern_a_log_or_is_not_in_it_is_refused(written):
     for reading, error in [
         (Reading(columns={"id": "x"}), UsageError),
         (Reading(marker="A:"), UsageError),
+        (Reading(where={"model": "x"}), UsageError),
         (Reading(metric="bleu"), UnknownName),
     ]:
         with pytest.raises(error):

@@ -230,7 +230,7 @@ def test_a_definition_named_by_its_path_is_the_one_used(log: Callable[..., Path]
 
 
 def test_columns_and_markers_do_not_concern_it(log: Callable[..., Path]) -> None:
-    with pytest.raises(UsageError, match="no columns"):
+    with pytest.raises(UsageError, match="says itself what its fields mean"):
         lm_eval_logs.sources(log(piqa=[_choice()]), Reading(columns={"id": "doc_id"}))
     with pytest.raises(UsageError):
         lm_eval_logs.sources(log(piqa=[_choice()]), Reading(marker="A: "))

@@ -79,6 +79,7 @@ def test_a_cell_may_have_a_megabyte(tmp_path: Path) -> None:
         ("a,b,a\n1,2,3\n", "two columns 'a'"),
         ("0,-1.5,3\n1,2,3\n", "has no header: its first line is 0, -1.5, 3"),
         ('a,b\n1,2\n\n"x\ny",3\n1,2,3\n5,6\n', "t.csv:6 has 3 cells, and the header 2"),
+        (",".join(f"c{i}" for i in range(200_000)) + "\n", "the first line of t.csv has more than 1 MB"),
         ("a,b\n1,2\n3\n", "t.csv:3 has 1 cell, and the header 2"),
         ("a,b\n1,2\nü,3\n".encode("latin-1"), "t.csv:3 is not UTF-8"),
         ("a,ü\n1,2\n".encode("latin-1"), "t.csv:1 is not UTF-8"),
