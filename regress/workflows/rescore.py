@@ -16,7 +16,7 @@ from regress.comparable import asked_here
 from regress.config import Settings, load_config
 from regress.definitions.known import Known, known, named
 from regress.definitions.yaml_files import read
-from regress.errors import TaskError, UsageError
+from regress.errors import TaskError, UnknownName, UsageError
 from regress.identity import run_fingerprint, task_fingerprint
 from regress.interop.tables.tasks import marked
 from regress.metrics import continuous
@@ -153,7 +153,15 @@ def _judged_again(
     judging: Known | TaskSpec
     rows: Iterator[Judgement] | Iterator[Prediction]
     if definition is None or definition.scorer["kind"] == "lm-eval":
-        judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, permitted)
+        try:
+            judging, rows = by_lm_eval(run, task or run.spec.task.name, metric, permitted)
+        except UnknownName as error:
+            if error.noun != "task" or run.spec.origin is None:
+                raise
+            raise UsageError(
+                f"{run.path} is of a task that nobody here has a scorer for, {error.name!r}",
+                do="Name the task as its source is imported: regress import SOURCE --task T.",
+            ) from None
     else:
         judging = _marked(definition, run)
         rows = by_data(run, judging)
@@ -236,6 +244,8 @@ def _store(run: Run, table: pa.Table, spec: RunSpec, store: Store) -> Path:
     index = table["index"].to_numpy()
     recorded = {**run.manifest.recorded, "rescored": run.path}
     recorded.pop("signature", None)  # it stands for the run as its engine made it
+    if spec.task.metric != run.spec.task.metric and "asked" in recorded:
+        recorded["asked"] = {**recorded["asked"], "metric": spec.task.metric}  # so others are asked alike
     with store.writer(store.label(spec.model.name), spec, np.unique(index).tolist()) as writer:
         for chunk in writer.todo():
             writer.append_table(chunk, table.filter(pa.array(np.isin(index, chunk.indices))))

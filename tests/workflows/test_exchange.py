@@ -297,7 +297,7 @@ def test_a_model_is_asked_what_the_answers_of_others_are_to(world: Path, command
     for old in (str(exported), "theirs"):
         compared = command("compare", old, "new.jsonl", *given, "--json")
         assert compared.code == 0, compared.err
-        assert [task["task"] for task in json.loads(compared.out)["tasks"]] == ["piqa"]
+        assert [row["task"]["name"] for row in json.loads(compared.out)["tasks"]] == ["piqa"]
 
 
 def test_what_others_recorded_does_not_send_a_demo_model_to_the_hub(tmp_path: Path, monkeypatch: Any) -> None:

@@ -19,6 +19,7 @@ from regress.workflows.compare import compare
 from regress.workflows.exchange import import_runs
 from regress.workflows.progress import Event, Reused
 from regress.workflows.rescore import rescore
+from regress.workflows.stored import questions
 
 LOOSE = {
     "kind": "text",
@@ -224,6 +225,16 @@ def test_another_metric_that_says_the_same_is_another_judgement(gsm8k: Callable[
     assert again.changed
 
 
+def test_by_which_metric_a_run_is_judged_now_is_remembered(tmp_path: Path, monkeypatch: Any) -> None:
+    """A model that is compared with it is asked by that one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REGRESS_STORE", str(tmp_path / "runs"))
+    Path("old.csv").write_text('question,prediction,answer\nQ0,"it is 4","#### 4"\n')
+    import_runs("old.csv", task="gsm8k", columns={"target": "answer"})
+    (found,) = rescore("old", metric="exact_match/flexible-extract")
+    assert questions({"gsm8k": found.path})["metric"] == "exact_match/flexible-extract"
+
+
 def test_the_marker_of_an_imported_table_is_still_read(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REGRESS_STORE", str(tmp_path / "runs"))
@@ -244,6 +255,16 @@ def test_a_run_that_is_not_there_is_named(gsm8k: Callable[..., Path]) -> None:
     gsm8k("old", ["#### 0"])
     with pytest.raises(RegressError, match="'odl'; did you mean 'old'"):
         rescore("odl")
+
+
+@pytest.mark.models
+def test_a_table_of_no_known_task_is_to_be_imported_with_its_task(tmp_path: Path, command: Any) -> None:
+    source = tmp_path / "mine.csv"
+    source.write_text("id,prediction,target\n1,a,b\n")
+    outcome = command("rescore", source, "--store", tmp_path / "runs")
+    assert outcome.code == 2
+    assert "nobody here has a scorer for, 'table'" in outcome.err
+    assert "regress import SOURCE --task T" in outcome.err
 
 
 @pytest.mark.models
