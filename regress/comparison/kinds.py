@@ -24,7 +24,7 @@ from regress.metrics import kinds as rules
 from regress.metrics.continuous import TIE
 from regress.schema import targets_of
 from regress.scoring.score import score
-from regress.types import Estimate, KindCounts, Pairs, RunSpec, TaskSpec
+from regress.types import FLIP_KINDS, Estimate, KindCounts, Pairs, RunSpec, TaskSpec
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
@@ -43,7 +43,8 @@ class Causes:
     lost: Bools
     """[n] which flips are negative."""
     recoverable: Bools
-    """[n] whether another extractor of the task finds the wrong side right (on score scales: better)."""
+    """[n] whether the wrong side was shown to be right (on score scales: better), read in another way: by
+    another extractor of the task, or of a runaway only up to the new prompt."""
 
     @property
     def own(self) -> Bools:
@@ -75,16 +76,20 @@ def causes(pairs: Pairs, columns: Judged, instances: pa.Table | None = None) -> 
     def wrong(before: Bools, after: Bools) -> Bools:
         return rules.wrong_side(lost, gained, before, after)
 
-    recoverable = wrong(_better_elsewhere(old), _better_elsewhere(new))
+    elsewhere = wrong(_better_elsewhere(old), _better_elsewhere(new))
+    before, after = _runaway(old, instances), _runaway(new, instances)
     tossed = tosses(columns)
     codes = rules.kinds(
         lost | gained,
-        runaway=wrong(_runaway(old, instances), _runaway(new, instances)),
+        runaway=wrong(before.shown, after.shown),
         truncated=wrong(_truncated(old), _truncated(new)),
         unreadable=wrong(~pairs.old_readable, ~pairs.new_readable),
-        format=recoverable,
+        format=elsewhere,
         toss=np.zeros_like(lost) if tossed is None else tossed.rows,
+        unstopped=wrong(before.unknown, after.unknown),
     )
+    stopped = wrong(before.shown, after.shown)
+    recoverable = np.where(codes == FLIP_KINDS.index("runaway"), stopped, elsewhere)
     return Causes(codes=codes, lost=lost, recoverable=recoverable)
 
 
@@ -131,11 +136,22 @@ def _better_elsewhere(side: _Side) -> Bools:
     return better
 
 
-def _runaway(side: _Side, instances: pa.Table | None) -> Bools:
-    found = np.zeros(side.answers.num_rows, dtype=np.bool_)
+@dataclass(frozen=True, eq=False)
+class _Runaways:
+    """Which wrong answers go on into a new prompt."""
+
+    shown: Bools
+    """[n] those that are shown to be better without what follows."""
+    unknown: Bools
+    """[n] those that cannot be judged without it."""
+
+
+def _runaway(side: _Side, instances: pa.Table | None) -> _Runaways:
+    shown = np.zeros(side.answers.num_rows, dtype=np.bool_)
+    unknown = shown.copy()
     task = side.spec.task
     if task.kind != "generation" or not side.spec.text:  # a hash goes on into nothing
-        return found
+        return _Runaways(shown, unknown)
     rows = np.flatnonzero(side.wrong)
     answers = side.answers.select(["instance_id", "output"]).take(pa.array(rows))
     asked = of_instances(answers["instance_id"], instances, ["prompt", "target"]).to_pylist()
@@ -144,8 +160,9 @@ def _runaway(side: _Side, instances: pa.Table | None) -> Bools:
     for row, output, item in zip(rows, answers["output"].to_pylist(), asked, strict=True):
         before = before_new_prompt(output or "", stops, item["prompt"] or "")
         if before is not None:
-            found[row] = _would_gain(task, output, before, item["target"], float(side.earned[row]))
-    return found
+            gains = _would_gain(task, output, before, item["target"], float(side.earned[row]))
+            shown[row], unknown[row] = gains is True, gains is None
+    return _Runaways(shown, unknown)
 
 
 def before_new_prompt(output: str, stops: Sequence[str], prompt: str = "") -> str | None:
@@ -172,14 +189,13 @@ def before_new_prompt(output: str, stops: Sequence[str], prompt: str = "") -> st
     return before if before.strip() else None
 
 
-def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, earned: float) -> bool:
-    """Whether the answer earns more without what follows it; true where it cannot be judged again."""
-    whole = _judged_again(task, output, target)
+def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, earned: float) -> bool | None:
+    """Whether the answer earns more without what follows it; null where it cannot be judged again."""
+    whole, part = (_judged_again(task, text, target) for text in (output, before))
     # what does not come out as it did before cannot be compared with it
-    if whole is None or abs(whole - earned) > TIE:
-        return True
-    part = _judged_again(task, before, target)
-    return part is None or part > earned + TIE
+    if whole is None or part is None or abs(whole - earned) > TIE:
+        return None
+    return part > earned + TIE
 
 
 def _judged_again(task: TaskSpec, output: str, target: str | None) -> float | None:

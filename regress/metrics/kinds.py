@@ -3,18 +3,19 @@
 The *wrong side* of a negative flip is the new one, of a positive flip the old one; on score scales it
 is the side with the lower score. The rules, in the order in which they are tried:
 
-    runaway     the output goes on into a new prompt, so stop strings were not applied; and judged on what
-                comes before, where that can be done, it would be right (on score scales: score higher)
+    runaway     the output goes on into a new prompt, so stop strings were not applied; judged on what
+                comes before, it would be right (on score scales: score higher)
     truncated   the output was cut off at the longest length; where that is unknown, it was not
     unreadable  no answer could be read
     format      an answer was read; another extractor of the task reads one that is right (scores higher)
     coin toss   a gold margin of either side lies inside the noise of the old model's own reruns
+    runaway     it goes on into a new prompt, and cannot be judged on what comes before
     answer      all else: the model answers differently
 
-Not the model's own are flips that are runaway, truncated, a matter of format or a coin toss, and
-unreadable ones that another extractor finds right. Everything else is, what nothing is known of too:
-missing evidence excuses nothing. All of this is descriptive only. No gate rule uses it, or a model
-would pass by rambling, and noise would be rewarded.
+Not the model's own are flips that are truncated, a matter of format or a coin toss; unreadable ones
+that another extractor finds right; and runaway ones that are right by what comes before. Everything
+else is, what nothing is known of too: missing evidence excuses nothing. All of this is descriptive
+only. No gate rule uses it, or a model would pass by rambling, and noise would be rewarded.
 
 Every function takes vectors of one length n and raises `ValueError` if they differ in length.
 """
@@ -29,8 +30,11 @@ import numpy.typing as npt
 from regress.metrics.flips import Bools, Codes, vectors
 from regress.types import FLIP_KINDS, FlipKind, KindCounts
 
-NOT_THE_MODELS: tuple[FlipKind, ...] = ("runaway", "truncated", "format", "coin toss")
+NOT_THE_MODELS: tuple[FlipKind, ...] = ("truncated", "format", "coin toss")
 """Kinds that say nothing of what the model would have answered."""
+
+WHERE_SHOWN: tuple[FlipKind, ...] = ("runaway", "unreadable")
+"""Kinds that say nothing of it where the wrong side was shown to be right, read in another way."""
 
 _UNREADABLE = FLIP_KINDS.index("unreadable")
 
@@ -59,6 +63,7 @@ def kinds(
     unreadable: npt.ArrayLike,
     format: npt.ArrayLike,
     toss: npt.ArrayLike,
+    unstopped: npt.ArrayLike | None = None,
 ) -> Codes:
     """Why each instance flipped: [n] int8 positions in `regress.types.FLIP_KINDS`, -1 where it did not.
 
@@ -71,6 +76,8 @@ def kinds(
         unreadable: [n] whether no answer could be read in it.
         format: [n] whether another extractor finds it right.
         toss: [n] whether a margin lies inside the noise.
+        unstopped: [n] whether it goes on into a new prompt, and nobody knows if it is wrong for that;
+            by default nowhere.
 
     >>> nothing = [False, False, False]
     >>> codes = kinds([True, True, False], runaway=nothing, truncated=[True, False, True],
@@ -78,8 +85,9 @@ def kinds(
     >>> [FLIP_KINDS[code] if code >= 0 else None for code in codes]
     ['truncated', 'answer', None]
     """
-    mask, *rules = vectors(flipped, runaway, truncated, unreadable, format, toss)
-    names: tuple[FlipKind, ...] = ("runaway", "truncated", "unreadable", "format", "coin toss")
+    last = np.zeros_like(np.asarray(flipped, dtype=np.bool_)) if unstopped is None else unstopped
+    mask, *rules = vectors(flipped, runaway, truncated, unreadable, format, toss, last)
+    names: tuple[FlipKind, ...] = ("runaway", "truncated", "unreadable", "format", "coin toss", "runaway")
     codes = np.full(mask.size, FLIP_KINDS.index("answer"), dtype=np.int8)
     for kind, holds in reversed(list(zip(names, rules, strict=True))):
         codes[holds] = FLIP_KINDS.index(kind)
@@ -92,8 +100,8 @@ def model_flips(codes: npt.ArrayLike, recoverable: npt.ArrayLike) -> Bools:
 
     Args:
         codes: [n] from `kinds`.
-        recoverable: [n] whether another extractor of the task finds the wrong side right; of flips that
-            are not unreadable it says nothing here.
+        recoverable: [n] whether the wrong side was shown to be right, read in another way: by another
+            extractor, or only up to a new prompt. It matters to the kinds in `WHERE_SHOWN`.
 
     >>> unreadable, answer, format = (FLIP_KINDS.index(kind) for kind in ("unreadable", "answer", "format"))
     >>> model_flips([unreadable, unreadable, answer, format, -1], [True, False, True, True, False]).tolist()
@@ -102,7 +110,7 @@ def model_flips(codes: npt.ArrayLike, recoverable: npt.ArrayLike) -> Bools:
     found = np.asarray(codes, dtype=np.int8)
     flipped, mended = vectors(found >= 0, recoverable)
     excused = np.isin(found, [FLIP_KINDS.index(kind) for kind in NOT_THE_MODELS])
-    excused |= (found == _UNREADABLE) & mended
+    excused |= np.isin(found, [FLIP_KINDS.index(kind) for kind in WHERE_SHOWN]) & mended
     return np.asarray(flipped & ~excused, dtype=np.bool_)
 
 

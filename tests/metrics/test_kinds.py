@@ -37,6 +37,13 @@ def test_the_first_rule_that_holds_decides(first, second):
     assert kind(**{first: True, second: True}) == kind(**{first: True})
 
 
+def test_a_runaway_of_which_no_more_is_known_is_the_last_explanation_and_the_models_own():
+    nothing = {rule: [False, False] for rule in RULES}
+    codes = rules.kinds([True, True], **(nothing | {"truncated": [True, False]}), unstopped=[True, True])
+    assert [FLIP_KINDS[code] for code in codes] == ["truncated", "runaway"]
+    assert rules.model_flips(codes, [False, False]).tolist() == [False, True]
+
+
 def test_what_did_not_flip_has_no_kind():
     everything = {rule: [True, True] for rule in RULES}
     assert rules.kinds([False, True], **everything).tolist() == [-1, 0]
@@ -51,7 +58,8 @@ def test_the_wrong_side_is_the_new_one_of_what_was_lost_and_the_old_one_of_what_
 @pytest.mark.parametrize(
     ("name", "recoverable", "own"),
     [
-        ("runaway", False, False),
+        ("runaway", False, True),
+        ("runaway", True, False),
         ("truncated", False, False),
         ("unreadable", False, True),
         ("unreadable", True, False),
@@ -104,7 +112,9 @@ def flips(draw):
     bools = st.lists(st.booleans(), min_size=n, max_size=n).map(lambda values: np.array(values, np.bool_))
     lost = draw(bools)
     gained = draw(bools) & ~lost
-    return lost, gained, {rule: draw(bools) for rule in RULES}, draw(bools)
+    held = {rule: draw(bools) for rule in RULES}
+    # a runaway is one because it is right by what comes before
+    return lost, gained, held, draw(bools) | held["runaway"]
 
 
 @given(flips())
