@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import pyarrow.csv as pacsv
 
 from regress.errors import DataError, first_line
 
-_BLOCK = 4 << 20
-"""Bytes that are parsed at once; no row may be longer. Arrow reads 32 of them ahead."""
+_BLOCKS = (512 << 10, 4 << 20)
+"""Bytes that are parsed at once, as Arrow holds 32 times as many: more only where a row is longer."""
+_STRADDLING = "straddling"
+"""What Arrow's message says of a row that is longer than a block."""
 _START = 1 << 20
 """Bytes in which the header has to end."""
 _BATCH = 4096
@@ -70,19 +73,31 @@ def csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tup
     """
     names = csv_names(path, delimiter)
     places = [names.index(column) for column in columns]
+    done = 0
+    for size in _BLOCKS:
+        try:
+            for row in islice(_parsed(path, delimiter, names, places, size), done, None):
+                done += 1
+                yield row
+            return
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            if _STRADDLING not in str(error) or size == _BLOCKS[-1]:
+                raise _wrong_cells(path, delimiter, error) or _unreadable(path, error) from None
+
+
+def _parsed(
+    path: Path, delimiter: str, names: list[str], places: Sequence[int], size: int
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
     line = 2 + sum(name.count("\n") for name in names)
     last: pa.RecordBatch | None = None
-    try:
-        with pacsv.open_csv(path, _reading(), _parsing(delimiter), _as_text(names)) as reader:
-            if reader.schema.names != names:
-                raise _unreadable(path, ValueError("its header can be read in two ways"))
-            for block in reader:
-                lines = _lines(block, line)
-                line, last = int(lines[-1]), block if len(block) else last
-                for start in range(0, len(block), _BATCH):
-                    yield from _rows(path.name, block.slice(start, _BATCH), lines[start:], places)
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
-        raise _wrong_cells(path, delimiter, error) or _unreadable(path, error) from None
+    with pacsv.open_csv(path, _reading(size), _parsing(delimiter), _as_text(names)) as reader:
+        if reader.schema.names != names:
+            raise _unreadable(path, ValueError("its header can be read in two ways"))
+        for block in reader:
+            lines = _lines(block, line)
+            line, last = int(lines[-1]), block if len(block) else last
+            for start in range(0, len(block), _BATCH):
+                yield from _rows(path.name, block.slice(start, _BATCH), lines[start:], places)
     if last is not None:
         _refuse_open_quote(path, last)
 
@@ -118,8 +133,8 @@ def _empty(batch: pa.RecordBatch) -> np.ndarray | None:
 # ── how Arrow is to read ─────────────────────────────────────────────────────────────────────────
 
 
-def _reading() -> pacsv.ReadOptions:
-    return pacsv.ReadOptions(use_threads=False, block_size=_BLOCK)
+def _reading(size: int) -> pacsv.ReadOptions:
+    return pacsv.ReadOptions(use_threads=False, block_size=size)
 
 
 def _parsing(delimiter: str) -> pacsv.ParseOptions:
@@ -193,9 +208,9 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         return DataError(
             f"{_first_not_utf8(path)} is not UTF-8", do="Save the table as UTF-8 (spreadsheets: “CSV UTF-8”)."
         )
-    if "straddling" in said:
+    if _STRADDLING in said:
         return DataError(
-            f"{path.name} has a row of more than {_BLOCK >> 20} MB",
+            f"{path.name} has a row of more than {_BLOCKS[-1] >> 20} MB",
             do="Is there a quote that never ends? In JSON lines a row may be longer.",
         )
     return DataError(f"{path.name} is not a table: {said}", allowed="a header and rows", do=_QUOTES)

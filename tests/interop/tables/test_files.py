@@ -64,6 +64,17 @@ def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
     assert _rows(path, ["b", "a"]) == [("t.csv:2", ("2", "1"))]
 
 
+def test_rows_around_a_long_one_come_once_each(tmp_path: Path) -> None:
+    """Longer blocks are read from the start, and what was handed out already is not again."""
+    cells = ["x"] * 60_000 + ["y" * (3 << 20)] + ["z"] * 60_000
+    path = _file(tmp_path, "a,b\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
+    rows = _rows(path)
+    assert [(where, number) for where, (number, _) in rows] == [
+        (f"t.csv:{i + 2}", str(i)) for i in range(len(cells))
+    ]
+    assert [cell for _, (_, cell) in rows] == cells
+
+
 def test_a_cell_may_have_a_megabyte(tmp_path: Path) -> None:
     long = "x,\n" * 400_000
     path = _file(tmp_path, f'a,b\n1,"{long}"\n2,y\n')
