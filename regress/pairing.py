@@ -24,7 +24,7 @@ from regress.comparable import (
 )
 from regress.differences import against, differences
 from regress.errors import NotComparable
-from regress.identity import plain
+from regress.identity import normalise, plain
 from regress.types import Difference, Pairs, Run
 
 Bools = npt.NDArray[np.bool_]
@@ -177,9 +177,18 @@ def _refuse_other_items(
         if rows.size
     ]
     subset = against(plain(old.spec.subset), plain(new.spec.subset))
+    alike = _alike(old_table.take(pa.array(missing)), new_table.take(pa.array(extra)))
     raise NotComparable(
         f"old and new answer different items of {old.spec.task.name}: {'; '.join(parts)}"
-        + (f"; the runs were asked for {subset}." if subset else "."),
+        + (f"; the runs were asked for {subset}" if subset else "")
+        + (f"; {alike} of these ids differ only in white space" if alike else "")
+        + ".",
         field="items",
         do="Evaluate both on the same items; rows without a partner cannot be waived.",
     )
+
+
+def _alike(old: pa.Table, new: pa.Table) -> int:
+    """How many ids of one side would be one of the other's, if white space did not count."""
+    before, after = ({normalise(id_) for id_ in _ids(table).to_pylist()} for table in (old, new))
+    return len(before & after)

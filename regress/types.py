@@ -602,7 +602,8 @@ class Shift:
     """How answers changed as a whole, whatever was right: one property, old against new."""
 
     measure: str
-    """`commonest`, `entropy`, `length`, `empty`, `refusal` or `repetition` (`regress.metrics.shifts`)."""
+    """`commonest`, `entropy`, `output`, `length`, `empty`, `refusal`, `repetition` or `runaway`
+    (`regress.metrics.shifts`)."""
     old: float
     """The old side's value: a share in [0, 1], bits, or words."""
     new: float
@@ -614,7 +615,7 @@ class Shift:
     degenerate: bool
     """Whether the new answers are worse in this respect by more than chance, and by enough to matter."""
     answer: str | None = None
-    """For `commonest`: the answer meant, of choices its index."""
+    """For `commonest` the answer meant, of choices its index; for `output` the text."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,6 +202,14 @@ def test_missing_and_extra_items_are_refused_and_counted(make_run, make_choices,
     )
 
 
+def test_ids_that_differ_only_in_white_space_are_said_to(make_run, make_prediction, refuse):
+    old, new = (
+        make_run([make_prediction(f"item {i}{end}", index=i, correct=True, score=1.0) for i in range(3)])
+        for end in ("", "\u00a0")
+    )
+    assert "3 of these ids differ only in white space" in str(refuse(old, new))
+
+
 def test_another_subset_is_named(make_run, make_choices, refuse):
     rows = make_choices("ABCD", GOLD)
     error = refuse(make_run(rows[:2], subset=Subset(limit=2)), make_run(rows))

@@ -20,10 +20,10 @@ def add(commands: Any) -> None:
         "writes report.md, comparison.json and comparison.csv under OUT/<old>..<new>/.",
     )
     parser.add_argument(
-        "old", metavar="OLD", help="the old model, or the path of a stored run or model folder"
+        "old", metavar="OLD", help="the old model, the path of stored runs, or a file of others' answers"
     )
     parser.add_argument(
-        "new", metavar="NEW", help="the new model, or the path of a stored run or model folder"
+        "new", metavar="NEW", help="the new model, the path of stored runs, or a file of others' answers"
     )
     output = add_compared(parser)
     add_allow(output)

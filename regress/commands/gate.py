@@ -27,10 +27,16 @@ def add(commands: Any) -> None:
         "passed, 1 if it failed, 2 if it could not be judged, 3 if it is undecided.",
     )
     parser.add_argument(
-        "old", metavar="OLD", nargs="?", help="the old model, or the path of a stored run or model folder"
+        "old",
+        metavar="OLD",
+        nargs="?",
+        help="the old model, the path of stored runs, or a file of others' answers",
     )
     parser.add_argument(
-        "new", metavar="NEW", nargs="?", help="the new model, or the path of a stored run or model folder"
+        "new",
+        metavar="NEW",
+        nargs="?",
+        help="the new model, the path of stored runs, or a file of others' answers",
     )
     parser.add_argument(
         "--policy",

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         "stored runs, a --sample of each model is enough. Evaluates nothing.",
     )
     parser.add_argument(
-        "old", metavar="OLD", help="the old model, or the path of a stored run or model folder"
+        "old", metavar="OLD", help="the old model, the path of stored runs, or a file of others' answers"
     )
     parser.add_argument(
         "new",

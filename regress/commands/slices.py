@@ -21,10 +21,10 @@ def add(commands: Any) -> None:
         "p-values adjusted for the number of parts. Writes no files.",
     )
     parser.add_argument(
-        "old", metavar="OLD", help="the old model, or the path of a stored run or model folder"
+        "old", metavar="OLD", help="the old model, the path of stored runs, or a file of others' answers"
     )
     parser.add_argument(
-        "new", metavar="NEW", help="the new model, or the path of a stored run or model folder"
+        "new", metavar="NEW", help="the new model, the path of stored runs, or a file of others' answers"
     )
     typed = [one.replace(" ", "-") for one in SLICE_BY]
     parser.add_argument(

@@ -155,8 +155,7 @@ def _runaway(side: _Side, instances: pa.Table | None) -> _Runaways:
     rows = np.flatnonzero(side.wrong)
     answers = side.answers.select(["instance_id", "output"]).take(pa.array(rows))
     asked = of_instances(answers["instance_id"], instances, ["prompt", "target"]).to_pylist()
-    until = task.generation.get("until") or ()
-    stops = [until] if isinstance(until, str) else list(until)
+    stops = stops_of(task)
     for row, output, item in zip(rows, answers["output"].to_pylist(), asked, strict=True):
         before = before_new_prompt(output or "", stops, item["prompt"] or "")
         if before is not None:
@@ -182,11 +181,32 @@ def before_new_prompt(output: str, stops: Sequence[str], prompt: str = "") -> st
     True
     """
     places = [output.find(stop) for stop in stops if stop]
-    if label := _LABEL.match(prompt.rstrip().rpartition("\n\n")[2]):
-        begun = re.search(rf"^[ \t]*{re.escape(label[0])}", output, re.MULTILINE)
+    if label := label_of(prompt):
+        begun = re.search(rf"^[ \t]*{re.escape(label)}", output, re.MULTILINE)
         places.append(begun.start() if begun else -1)
     before = output[: min((place for place in places if place >= 0), default=0)]
     return before if before.strip() else None
+
+
+def label_of(prompt: str) -> str:
+    """What the last block of a prompt begins with, for example `Question:`; empty if it has no label.
+
+    >>> label_of("Question: 1 + 1?\\nAnswer: 2\\n\\nQuestion: 2 + 2?\\nAnswer:")
+    'Question:'
+    """
+    found = _LABEL.match(prompt.rstrip().rpartition("\n\n")[2])
+    return found[0] if found else ""
+
+
+def stops_of(task: TaskSpec) -> list[str]:
+    """The strings at which the task's generations end.
+
+    >>> stops_of(TaskSpec(name="t", version="", kind="generation", scale="binary", metric="m",
+    ...                   generation={"until": "STOP"}))
+    ['STOP']
+    """
+    until = task.generation.get("until") or ()
+    return [until] if isinstance(until, str) else [str(stop) for stop in until]
 
 
 def _would_gain(task: TaskSpec, output: str, before: str, target: str | None, earned: float) -> bool | None:

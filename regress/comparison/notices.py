@@ -90,15 +90,21 @@ def _about_task(task: TaskSpec) -> Iterator[Notice]:
 
 def _about_origin(pairs: Pairs) -> Iterator[Notice]:
     """Where answers come from that were not asked for here, once where both sides say the same."""
-    told = {}
+    told: dict[str, tuple[dict[str, Any], bool]] = {}
     for side, spec in (("old", pairs.old_spec), ("new", pairs.new_spec)):
         if (origin := spec.origin) is not None:
             data = {"from": origin.producer or origin.name, "unknown": list(origin.unknown)}
             told[side] = data, origin.format == "rescored"
-    if len(told) == 2 and told["old"] == told["new"]:
-        told = {"old and new": told["old"]}
+    if len(told) == 2 and _but_for_source(told["old"]) == _but_for_source(told["new"]):
+        sources = dict.fromkeys(str(data["from"]) for data, _ in told.values())
+        data, rescored = told["old"]
+        told = {"old and new": ({**data, "from": " and ".join(sources)}, rescored)}
     for side, (data, rescored) in told.items():
         yield Notice(code="rescored" if rescored else "imported", data={"side": side, **data})
+
+
+def _but_for_source(told: tuple[dict[str, Any], bool]) -> tuple[Any, bool]:
+    return told[0]["unknown"], told[1]
 
 
 def _about_items(pairs: Pairs) -> Iterator[Notice]:
@@ -123,12 +129,14 @@ def _constant_answers(pairs: Pairs, degenerate: Sequence[Shift]) -> Iterator[Not
 
 
 def _shifted_answers(degenerate: Sequence[Shift], task: TaskSpec, all_read: bool) -> Iterator[Notice]:
-    """Degenerate shifts; that answers vary less goes without saying where one of them is given too often."""
+    """Degenerate shifts; what goes without saying where one answer is given too often is left out."""
     measures = [shift.measure for shift in degenerate]
     for shift in degenerate:
-        if shift.measure == "entropy" and "commonest" in measures:
+        if shift.measure in ("entropy", "output") and "commonest" in measures:
             continue
         data: dict[str, Any] = {"measure": shift.measure, "old": shift.old, "new": shift.new}
+        if shift.measure == "output":
+            data |= {"answer": shift.answer}
         if shift.measure == "commonest":
             data |= {"answer": shift.answer, "kind": task.kind, "all_read": all_read}
         yield Notice(code="degenerate", data=data)

@@ -57,7 +57,7 @@ def summarise(
     """
     old_side, new_side = sides(pairs)
     columns = judged(pairs, instances) if columns is None else columns
-    texts = written(pairs)
+    texts = written(pairs, instances)
     shifted = shifts(pairs, columns, texts)
     notices = from_pairs(pairs, old_side, new_side, shifted)
     made = row(pairs.old_spec.task, columns, old_side, new_side, notices, seed=seed)

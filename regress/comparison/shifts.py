@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from regress.comparison.evidence import flips_differ
 from regress.comparison.judged import Bools, Codes, Floats, Judged
+from regress.comparison.kinds import label_of, stops_of
 from regress.metrics import shifts as measures
 from regress.metrics import words
 from regress.statistics import clustered, multiplicity
@@ -42,6 +43,8 @@ class Side:
     """[m] whether it begins like a refusal."""
     repetition: Bools
     """[m] whether it ends in a loop."""
+    runaway: Bools
+    """[m] whether it goes on into a new prompt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,28 +68,40 @@ class Written:
         return pa.array(first, mask=first < 0)
 
 
-def written(pairs: Pairs) -> Written | None:
-    """What the generations of `pairs` are like; null where texts were not generated, or not stored."""
+def written(pairs: Pairs, instances: pa.Table | None = None) -> Written | None:
+    """What the generations of `pairs` are like; null where texts were not generated, or not stored.
+
+    Args:
+        pairs: The aligned runs.
+        instances: The task's instances, for how their prompts begin.
+    """
     known = texts_known(pairs)
     if not known.any():
         return None
-    parts = [_taken_apart(*texts) for texts in _batches(pairs, known)]
+    prompts = None if instances is None else instances["prompt"].drop_null()
+    label = label_of(prompts[0].as_py()) if prompts is not None and len(prompts) else ""
+    stops = [stops_of(spec.task) for spec in (pairs.old_spec, pairs.new_spec)]
+    parts = [_taken_apart(*texts, stops, label) for texts in _batches(pairs, known)]
     old, new, parted = zip(*parts, strict=True)
     return Written(known=known, old=_joined(old), new=_joined(new), parted=np.concatenate(parted))
 
 
-def _taken_apart(old: pa.Array, new: pa.Array) -> tuple[Side, Side, Codes]:
+def _taken_apart(
+    old: pa.Array, new: pa.Array, stops: Sequence[Sequence[str]], label: str
+) -> tuple[Side, Side, Codes]:
     before, after = words.split(old), words.split(new)
-    return _side(old, before), _side(new, after), words.first_divergences(before, after)
+    sides = _side(old, before, stops[0], label), _side(new, after, stops[1], label)
+    return *sides, words.first_divergences(before, after)
 
 
-def _side(texts: pa.Array, split: pa.Array) -> Side:
+def _side(texts: pa.Array, split: pa.Array, stops: Sequence[str], label: str) -> Side:
     count = words.counts(split)
     return Side(
         length=count.astype(np.float64),
         empty=count == 0,
         refusal=measures.refuses(texts),
         repetition=measures.loops(texts),
+        runaway=measures.goes_on(texts, stops, label),
     )
 
 
@@ -123,7 +138,7 @@ def shifts(pairs: Pairs, columns: Judged, texts: Written | None = None) -> tuple
         columns: Their judged columns.
         texts: Their generations, from `written`; null where there are none.
     """
-    found = [*_of_answers(pairs, columns), *(_of_texts(texts, columns) if texts else ())]
+    found = [*_of_answers(pairs, columns), *(_of_texts(pairs, texts, columns) if texts else ())]
     adjusted = multiplicity.holm([shift.p_differs for shift in found])
     return tuple(
         replace(
@@ -155,16 +170,18 @@ def _of_answers(pairs: Pairs, columns: Judged) -> Iterator[Shift]:
         return
     old, new, book = _codes(*(answers.filter(pa.array(known)) for answers in read))
     units = None if columns.units is None else columns.units[known]
-    top = measures.commonest(new)
-    shift = _share("commonest", old == top, new == top, units)
-    yield replace(
-        shift,
-        # the answer was picked among all that the new side gives
-        p_differs=min(shift.p_differs * np.unique(new).size, 1.0),
-        answer=book[top].as_py() if pairs.new_spec.text else None,
-    )
+    yield _commonest("commonest", old, new, book if pairs.new_spec.text else None, units)
     if measures.repeat(old, new):
         yield _mean("entropy", measures.surprisal(old), measures.surprisal(new), units)
+
+
+def _commonest(measure: str, old: Codes, new: Codes, book: pa.Array | None, units: Codes | None) -> Shift:
+    """How often both sides give what the new one gives most often."""
+    top = measures.commonest(new)
+    shift = _share(measure, old == top, new == top, units)
+    # it was picked among all that the new side gives
+    p = min(shift.p_differs * np.unique(new).size, 1.0)
+    return replace(shift, p_differs=p, answer=None if book is None else book[top].as_py())
 
 
 def _codes(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[Codes, Codes, pa.Array]:
@@ -174,13 +191,20 @@ def _codes(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[Codes, Codes, pa
     return first, second, book
 
 
-def _of_texts(texts: Written, columns: Judged) -> Iterator[Shift]:
+def _of_texts(pairs: Pairs, texts: Written, columns: Judged) -> Iterator[Shift]:
     units = None if columns.units is None else columns.units[texts.known]
+    outputs = [side["output"].filter(pa.array(texts.known)) for side in (pairs.old, pairs.new)]
+    before, after, book = _codes(*(pc.utf8_trim_whitespace(one.cast(pa.string())) for one in outputs))
+    output = _commonest("output", before, after, book, units)
+    # how many are empty is a measure of its own; what a few say is no measure of all, and may be private
+    if output.answer and output.new >= measures.COMMONEST_ROSE:
+        yield output
     old, new = texts.old, texts.new
     yield _mean("length", old.length, new.length, units)
     yield _share("empty", old.empty, new.empty, units)
     yield _share("refusal", old.refusal, new.refusal, units)
     yield _share("repetition", old.repetition, new.repetition, units)
+    yield _share("runaway", old.runaway, new.runaway, units)
 
 
 def _share(measure: str, old: Bools, new: Bools, units: Codes | None) -> Shift:

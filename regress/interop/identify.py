@@ -82,7 +82,6 @@ class _Rows:
 
     def __init__(self, spool: Spool, metric: str) -> None:
         self._spool = spool
-        self._where = spool.column("where")
         self._repeat = spool.column("repeat").to_numpy().astype(np.int64)
         filters = spool.column("filter").combine_chunks().dictionary_encode()
         self._filter = filters.indices.to_numpy().astype(np.int64)
@@ -99,7 +98,7 @@ class _Rows:
         self._once = (self._filter == self._headline) & (self._repeat == 0)
 
     def where(self, row: int) -> str:
-        return str(self._where[row].as_py())
+        return str(self._spool.column("where")[row].as_py())
 
     def positions(self) -> Ints | None:
         column = self._spool.column("position")

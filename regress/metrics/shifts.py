@@ -1,14 +1,17 @@
 """How answers changed as a whole, whatever was right: the ways in which a model degenerates.
 
 Of the answers that were read: whether one is given over and over (`commonest`), and how much they vary
-(`entropy`). Of the texts that were written: their length in words, and how many are empty, begin like a
-refusal or end in a loop. Answers come as [n] integer codes that mean the same on both sides, texts as
-Arrow arrays of strings in which null is neither a refusal nor a loop.
+(`entropy`). Of the texts that were written: whether one is written over and over (`output`), their length
+in words, and how many are empty, begin like a refusal, end in a loop or go on into a new prompt. Answers
+come as [n] integer codes that mean the same on both sides, texts as Arrow arrays of strings in which null
+is neither a refusal nor a loop.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -164,10 +167,31 @@ def _bools(column: pa.Array) -> Bools:
     return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
+def goes_on(texts: pa.Array, stops: Sequence[str], label: str = "") -> Bools:
+    """Which texts go on into a new prompt, after anything at all: [n] booleans.
+
+    They do where one of the strings that should have ended them follows, or a line that begins with the
+    label of the prompt.
+
+    Args:
+        texts: The texts.
+        stops: Strings at which they should have ended.
+        label: What a prompt begins with, for example `Question:`.
+
+    >>> goes_on(pa.array(["4\\n\\nQuestion: 3?", "4", "Question: 3?"]), ["</s>"], "Question:").tolist()
+    [True, False, False]
+    """
+    found = np.zeros(len(texts), dtype=np.bool_)
+    marks = [re.escape(stop) for stop in stops if stop]
+    for mark in [*marks, *([rf"\n[ \t]*{re.escape(label)}"] if label else [])]:
+        found |= _bools(pc.match_substring_regex(texts, rf"(?s)\S.*?{mark}"))
+    return found
+
+
 # ── what matters ─────────────────────────────────────────────────────────────────────────────────
 
 COMMONEST_ROSE, COMMONEST_SHARE = 0.10, 0.50
-"""By how much the share of the commonest answer rises at least, and to what share."""
+"""By how much the share of the commonest answer or output rises at least, and to what share."""
 
 ENTROPY_FELL, ENTROPY_BITS = 0.25, 0.25
 """By which part of itself the entropy falls at least, and by how many bits."""
@@ -176,7 +200,7 @@ LENGTH_FACTOR, LENGTH_WORDS = 2.0, 5.0
 """By which factor outputs get longer or shorter at least, and by how many words on average."""
 
 TEXTS_ROSE = 0.02
-"""By how much the share of empty outputs, of refusals or of loops rises at least."""
+"""By how much the share of empty outputs, refusals, loops or runaways rises at least."""
 
 
 def matters(measure: str, old: float, new: float) -> bool:
@@ -186,7 +210,7 @@ def matters(measure: str, old: float, new: float) -> bool:
     (True, False, True)
     """
     rounding = 1e-9
-    if measure == "commonest":
+    if measure in ("commonest", "output"):
         return new - old >= COMMONEST_ROSE - rounding and new >= COMMONEST_SHARE - rounding
     if measure == "entropy":
         return old - new >= max(ENTROPY_FELL * old, ENTROPY_BITS) - rounding

@@ -43,10 +43,11 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
                         answers are right or wrong and several extractors read them
       shifts            how answers changed as a whole, one object a measure: {measure, old, new, p_differs,
                         p_holm, degenerate, answer}; measure is commonest (share of the commonest new
-                        answer), entropy (of the distribution of answers, bits), length (words), empty,
-                        refusal or repetition (shares of outputs); p_holm is adjusted for the task's
-                        other measures, answer that of commonest, of choices its index from 0; null
-                        for the others and where only hashes are stored
+                        answer), entropy (of the distribution of answers, bits), output (share of the
+                        commonest new output), length (words), empty, refusal, repetition or runaway
+                        (shares of outputs); p_holm is adjusted for the task's other measures, answer
+                        that of commonest, of choices its index from 0; null for the others and where
+                        only hashes are stored
       divergence        where generations part: {equal, median_word, n}: share of instances with the same
                         words on both sides, median of the first differing word of the others, from 0;
                         null unless texts were generated and are stored

@@ -156,8 +156,8 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "than it says."
     ),
     "few-differences": lambda data: (
-        f"Fewer than {count(data['minimum'])} {data.get('unit', 'instances')} differ, so no "
-        "interval is given."
+        f"Fewer than {count(data['minimum'])} {data.get('unit', 'instances')} differ in some measures, which "
+        "therefore have no interval."
     ),
     "no-floor-kinds": lambda data: (
         f"The noise floor was not measured for {listed(data['missing'])}; it rests on the other reruns."

@@ -37,7 +37,7 @@ NAMES = {
     "output": "outputs",
     "output_tokens": "tokens written",
     "prompt_tokens": "tokens of prompt",
-    "shown_hash": "tokens shown",
+    "shown": "tokens shown",
 }
 """What settings and columns are called, by their dotted names."""
 

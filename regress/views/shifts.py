@@ -42,7 +42,8 @@ def shifts_line(task: TaskComparison) -> str:
 
 def _occurs(shift: Shift) -> bool:
     # an answer to a few instances is what one of them says, and reports without texts keep that to themselves
-    return max(shift.old, shift.new) >= (_COMMON if shift.measure == "commonest" else 1e-9)
+    one_of_many = shift.measure in ("commonest", "output")
+    return max(shift.old, shift.new) >= (_COMMON if one_of_many else 1e-9)
 
 
 def _measured(shift: Shift, kind: Kind) -> str:
@@ -56,10 +57,12 @@ def _measured(shift: Shift, kind: Kind) -> str:
 _NAMES = {
     "commonest": "commonest new answer",
     "entropy": "entropy in bits",
+    "output": "commonest new output",
     "length": "words",
     "empty": "empty",
     "refusal": "like a refusal",
     "repetition": "ending in a loop",
+    "runaway": "going on into a new prompt",
 }
 
 
@@ -96,6 +99,12 @@ def _entropy(data: Mapping[str, Any]) -> str:
     )
 
 
+def _output(data: Mapping[str, Any]) -> str:
+    old, new = (worded(percent(data[side])) for side in ("old", "new"))
+    text = head(data["answer"], _ANSWER)
+    return f"{new} % of the new model's outputs are nothing but “{text}”; of the old one's {old} %."
+
+
 def _length(data: Mapping[str, Any]) -> str:
     old, new = (_value("length", data[side]) for side in ("old", "new"))
     return f"The new model writes {new} words on average; the old one {old}."
@@ -112,8 +121,10 @@ def _texts(what: str) -> Callable[[Mapping[str, Any]], str]:
 _SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "commonest": _commonest,
     "entropy": _entropy,
+    "output": _output,
     "length": _length,
     "empty": _texts("are empty"),
     "refusal": _texts("begin like a refusal"),
     "repetition": _texts("end in a loop, saying one thing over and over"),
+    "runaway": _texts("go on into a new prompt, as if no stop string had been applied"),
 }

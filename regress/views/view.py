@@ -117,7 +117,8 @@ def _side(task: TaskComparison, answer: str | None, output: str | None) -> Side:
     """Choices by their text; a generation by what was read from it, then the part it was read from."""
     if task.task.kind == "choice" and output is not None:
         return Side(answer=head(output, _EXCERPT) or "(empty)", output="")
-    read = "unreadable" if answer is None else head(answer, _EXCERPT) or "(empty)"
+    missing = "not recorded" if output is None else "unreadable"
+    read = missing if answer is None else head(answer, _EXCERPT) or "(empty)"
     if output is None or output.strip() == (answer or "").strip():
         return Side(answer=read, output="")
     excerpt = tail if task.task.scale == "binary" else head

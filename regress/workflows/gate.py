@@ -68,7 +68,7 @@ def gate(
     items; its members only if they are named too.
 
     Args:
-        old: A model's name, or the path of a stored run or of a model's runs.
+        old: A model's name, the path of stored runs, or answers that others recorded.
         new: The same for the new model.
         policy: A preset, a TOML file, a table as such a file holds it or a `Policy`; else what the
             configuration says, else `balanced`.

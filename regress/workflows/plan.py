@@ -52,7 +52,7 @@ def plan(
     model lost or gained is never looked at.
 
     Args:
-        old: A model's name, or the path of a stored run or of a model's runs.
+        old: A model's name, the path of stored runs, or answers that others recorded.
         new: The same for the new model of the pilot; null where there is none.
         policy: A preset, a TOML file or a `Policy`; else what the configuration says, else `balanced`.
         power: The probability of passing that is asked for.

@@ -121,12 +121,7 @@ def test_likelihoods_and_answers_that_only_the_task_can_read_have_no_distributio
     assert found(compared("AB", "AB", kind="likelihood")) == {}
     assert found(
         compared("AB", "AB", kind="generation", scorer={"kind": "lm-eval"}, texts=("ab", "ab"))
-    ).keys() == {
-        "length",
-        "empty",
-        "refusal",
-        "repetition",
-    }
+    ).keys() == {"output", "length", "empty", "refusal", "repetition", "runaway"}
 
 
 # ── texts ────────────────────────────────────────────────────────────────────────────────────────
@@ -263,17 +258,31 @@ def test_fewer_kinds_of_answers_are_said_where_none_is_given_to_half(compared):
 @pytest.mark.parametrize(
     ("measure", "output"),
     [
-        ("length", "So."),
+        ("length", "So {}."),
         ("empty", " "),
         ("refusal", "I'm sorry, but I cannot say how much fruit he has and what for."),
         ("repetition", "He has apples. " * 5),
+        ("runaway", "He has {} apples, as anybody could count.\n\nQuestion: And how many pears has he?"),
     ],
 )
 def test_texts_that_degenerate_are_said(generated, measure, output):
     old = [PLAIN.format(i) for i in range(400)]
-    (one,) = said(generated(old, [output] * 40 + old[40:] if measure != "length" else [output] * 400))
+    new = [output.format(i) for i in range(400)]
+    worse = new if measure == "length" else new[:40] + old[40:]
+    (one,) = said(generated(old, worse, generation={"until": ["Question:"]}))
     assert one["measure"] == measure
     assert one["old"] < one["new"] or measure == "length"
+
+
+def test_one_text_for_most_instances_is_named_though_no_answer_can_be_read_in_it(generated):
+    old = [PLAIN.format(i) for i in range(400)]
+    (one,) = (each for each in said(generated(old, ["no"] * 360 + old[360:])) if each["measure"] == "output")
+    assert (one["old"], one["new"], one["answer"]) == (0, 0.9, "no")
+
+
+def test_a_text_that_few_outputs_share_is_kept_to_itself(generated):
+    old = [PLAIN.format(i) for i in range(400)]
+    assert "output" not in found(generated(old, old))
 
 
 def test_what_gets_better_is_no_finding(generated, compared):

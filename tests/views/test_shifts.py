@@ -77,6 +77,8 @@ def test_every_other_measure_has_its_sentence() -> None:
         finding("empty", 0.0, 0.045),
         finding("refusal", 0.0001, 0.12),
         finding("repetition", 0.01, 0.3),
+        finding("runaway", 0.0, 0.33),
+        finding("output", 0.0, 0.9, answer="no\x1b[1m"),
     ] == [
         "The new model's answers vary less: the entropy of their distribution fell from 1.58 to 0.40 bits.",
         "The new model writes 9.0 words on average; the old one 48.2.",
@@ -84,6 +86,9 @@ def test_every_other_measure_has_its_sentence() -> None:
         "12.0 % of the new model's outputs begin like a refusal; of the old one's less than 0.1 %.",
         "30.0 % of the new model's outputs end in a loop, saying one thing over and over; "
         "of the old one's 1.0 %.",
+        "33.0 % of the new model's outputs go on into a new prompt, as if no stop string had been applied; "
+        "of the old one's 0.0 %.",
+        "90.0 % of the new model's outputs are nothing but “no�[1m”; of the old one's 0.0 %.",
     ]
 
 
