@@ -117,9 +117,8 @@ class _Rows:
         return ids
 
     def own(self) -> pa.Array | None:
-        own = self._spool.column("own").combine_chunks()
         for name in ID_FIELDS:
-            values = pc.map_lookup(own, name, occurrence="first")
+            values = self._own(name)
             if not values.null_count:
                 told = values.filter(pa.array(self._once))
                 if pc.count_distinct(told).as_py() == len(told):
@@ -127,11 +126,15 @@ class _Rows:
                     return values
         return None
 
+    def _own(self, name: str) -> pa.Array:
+        """What each row's item has in a field; null where it has none."""
+        return pc.map_lookup(self._spool.column("own"), name, occurrence="first").combine_chunks()
+
     def refuse_repeated_own(self) -> None:
         """Where the field that should tell the items apart says the same of two of them."""
-        own, rows = self._spool.column("own").combine_chunks(), np.flatnonzero(self._once)
+        rows = np.flatnonzero(self._once)
         for name in ID_FIELDS:
-            values = pc.map_lookup(own, name, occurrence="first").take(pa.array(rows))
+            values = self._own(name).take(pa.array(rows))
             if values.null_count:
                 continue
             codes = values.dictionary_encode().indices.to_numpy()
@@ -210,6 +213,8 @@ class _Rows:
 
     def _refuse_lookalikes(self, ids: pa.Array) -> None:
         """Ids that differ only in white space or in how a character is written."""
+        if pc.all(pc.and_(pc.string_is_ascii(ids), pc.invert(pc.match_substring_regex(ids, r"\s")))).as_py():
+            return
         unique = ids.unique()
         folded = _folded(unique)
         if pc.count_distinct(folded).as_py() == len(unique):

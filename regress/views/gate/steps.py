@@ -23,7 +23,7 @@ _STEPS = {
     "rows-missing": "Ask every instance, or draw some by seed: --sample.",
     "members-missing": "Compare every task of the group, or name in --tasks those that are there.",
     "not-every-item": "Ask every instance: neither --limit nor --sample.",
-    "unknown": "Use an engine that tells why an answer ended, or take max_truncated out of the policy.",
+    "unknown": "Use an engine that tells why an answer ended, or say max_truncated = false in the policy.",
     "old-over-limit": "Mend how the task is asked or read until the old model is within the limit.",
 }
 
