@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regress.definitions import templates
+from regress.definitions import strata, templates
 from regress.definitions.headline import Headline, Metric, headline, scorer
 from regress.definitions.yaml_files import read, tasks_folder
 from regress.errors import TaskError
@@ -102,8 +102,7 @@ class Known:
         Raises:
             TaskError: If it is declared in a way that cannot be read.
         """
-        metadata = self.config.get("metadata") or {}
-        return _field(metadata["cluster"], item) if "cluster" in metadata else None
+        return strata.cluster(self.config.get("metadata") or {}, item)
 
     def tags(self, item: templates.Item) -> dict[str, str]:
         """The fixed strata of an item, by `metadata: tags`: a list of fields, or name to field.
@@ -111,13 +110,7 @@ class Known:
         Raises:
             TaskError: If they are declared in a way that cannot be read.
         """
-        declared = (self.config.get("metadata") or {}).get("tags", {})
-        if isinstance(declared, list):
-            declared = {name: name for name in declared}
-        if not isinstance(declared, Mapping):
-            raise TaskError(f"`metadata: tags` is {declared!r}", allowed="a list of fields, or name: field")
-        values = {str(name): _field(field, item) for name, field in declared.items()}
-        return {name: value for name, value in values.items() if value is not None}
+        return strata.tags(self.config.get("metadata") or {}, item)
 
     def _rendered(self, part: str, item: templates.Item) -> str | None:
         template = self.config.get(part)
@@ -127,14 +120,6 @@ class Known:
 def _is_data(template: str) -> bool:
     """Whether it is a template, not the source of a function as lm-eval's result files hold it."""
     return not template.lstrip().startswith(("def ", "<function", "functools.partial", "lambda "))
-
-
-def _field(field: Any, item: templates.Item) -> str | None:
-    """The value of a field or template, or null where it is missing or blank."""
-    if not isinstance(field, str):
-        raise TaskError(f"`metadata` names the field {field!r}", allowed="a field or a template, as text")
-    value = templates.render(field, item) if "{{" in field or "{%" in field else item.get(field)
-    return None if value is None or not str(value).strip() else str(value)
 
 
 def known(config: Mapping[str, Any], *, metric: str | None = None) -> Known:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lm_eval.utils
-
-from regress.errors import DataError, TaskError
+from regress.definitions import strata
+from regress.errors import DataError
 from regress.identity import item_id, numbered, source_json
 from regress.schema import target_text
 from regress.tasks.items import own_ids
@@ -79,8 +78,8 @@ def instances(renderer: Renderer, contexts: Sequence[str | list[str]]) -> list[I
             target=target_text(one.targets),
             choices=one.choices,
             golds=one.golds,
-            cluster=_field(metadata["cluster"], item) if "cluster" in metadata else None,
-            tags=_tags(metadata.get("tags", {}), item),
+            cluster=strata.cluster(metadata, item),
+            tags=strata.tags(metadata, item),
             source=source_json(item),
         )
         for index, (item, one) in enumerate(zip(items, known, strict=True))
@@ -100,20 +99,3 @@ def _hashed_id(task: Any, item: Mapping[str, Any], known: Answers) -> str:
     else:
         question = task.doc_to_text(item)
     return item_id(str(question), known.choices or ())
-
-
-def _tags(declared: Any, item: Mapping[str, Any]) -> dict[str, str]:
-    if isinstance(declared, list):
-        declared = {name: name for name in declared}
-    if not isinstance(declared, Mapping):
-        raise TaskError(f"`metadata: tags` is {declared!r}", allowed="a list of fields, or name: field")
-    values = {str(name): _field(field, item) for name, field in declared.items()}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _field(field: Any, item: Mapping[str, Any]) -> str | None:
-    """The value of a field or template, or null where it is missing or blank."""
-    if not isinstance(field, str):
-        raise TaskError(f"`metadata` names the field {field!r}", allowed="a field or a template, as text")
-    value = lm_eval.utils.apply_template(field, item) if "{{" in field or "{%" in field else item.get(field)
-    return None if value is None or not str(value).strip() else str(value)

@@ -115,17 +115,24 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
     whole: dict[str, Any] = representable(
         {
             "schema": SCHEMA,
-            "title": title(comparison),
-            "old": plain(comparison.old),
-            "new": plain(comparison.new),
-            "demo": on_demo_items(comparison),
-            "settings_compared": plain(comparison.settings_compared),
+            **compared(comparison),
             "suite": plain(comparison.suite),
             "notices": [*map(notice, comparison.warnings)],
             "tasks": [_task(task, with_text) for task in comparison.tasks],
         }
     )
     return whole
+
+
+def compared(comparison: Comparison) -> dict[str, Any]:
+    """Who was compared with whom, as every document begins."""
+    return {
+        "title": title(comparison),
+        "old": plain(comparison.old),
+        "new": plain(comparison.new),
+        "demo": on_demo_items(comparison),
+        "settings_compared": plain(comparison.settings_compared),
+    }
 
 
 def to_json(comparison: Comparison, with_text: bool = False) -> str:

@@ -28,11 +28,11 @@ from regress.findings import ALPHA, SlicedComparison, SliceRow, TaskSlices
 from regress.identity import plain
 from regress.types import Estimate, Notice, Scale
 from regress.views.evidence import alarms
-from regress.views.export import representable
+from regress.views.export import compared, representable
 from regress.views.listing import lay_out, wrap
 from regress.views.measures import MEASURES
 from regress.views.numbers import about, chosen, count, number, percent, plural
-from regress.views.sentences import on_demo_items, sentence, settings_heading, task_name, title
+from regress.views.sentences import sentence, settings_heading, task_name, title
 from regress.views.settings import model, name
 from regress.views.terminal import NARROWEST, Ink, hanging
 
@@ -52,11 +52,7 @@ def document(sliced: SlicedComparison) -> dict[str, Any]:
     whole: dict[str, Any] = representable(
         {
             "schema": SCHEMA,
-            "title": title(comparison),
-            "old": plain(comparison.old),
-            "new": plain(comparison.new),
-            "demo": on_demo_items(comparison),
-            "settings_compared": plain(comparison.settings_compared),
+            **compared(comparison),
             "min_n": sliced.min_n,
             "notices": [*map(_notice, sliced.warnings)],
             "tasks": [*map(_task, sliced.tasks)],
