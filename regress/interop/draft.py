@@ -189,14 +189,15 @@ def _scale(heading: Heading, metric: str, spool: Spool, known: Identified) -> Sc
     told = scores[~np.isnan(scores)]
     if not told.size and heading.scale is None:
         raise DataError(f"{heading.files[0].name} has no answer with a value of {metric!r}")
-    binary = bool(np.isin(told, (0.0, 1.0)).all())
+    either = (told == 0.0) | (told == 1.0)
+    binary = bool(either.all())
     if heading.scale is None and not heading.higher_is_better:
         return "unbounded"  # negated: a run without a single error is not one of wrong answers
     bounded = binary or bool(((told >= 0.0) & (told <= 1.0)).all())
     seen: Scale = "binary" if binary else "bounded" if bounded else "unbounded"
     declared = heading.scale or seen
     if (declared == "binary" and not binary) or (declared == "bounded" and not bounded):
-        odd = told[~np.isin(told, (0.0, 1.0))] if declared == "binary" else told[(told < 0) | (told > 1)]
+        odd = told[~either] if declared == "binary" else told[(told < 0) | (told > 1)]
         raise DataError(
             f"{heading.files[0].name} has the value {odd[0]:g} for {metric!r}",
             allowed="0 or 1" if declared == "binary" else "numbers from 0 to 1",

@@ -65,11 +65,7 @@ def identify(spool: Spool, metric: str) -> Identified:
             do="Say which column holds an id (--map id=…) or the question (--map question=…). Rows are never "
             "matched by their place.",
         )
-    if given is None:
-        encoded = ids.dictionary_encode()
-        position = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    else:
-        position = given
+    position = table.by_appearance(ids) if given is None else given
     table.refuse_repeated(position, ids)
     if given is not None:
         ids = table.numbered(ids, given)
@@ -107,6 +103,13 @@ class _Rows:
         self._require_all(column, "no position")
         return np.asarray(column.to_numpy(), dtype=np.int64)
 
+    def by_appearance(self, ids: pa.Array) -> Ints:
+        """Positions where none are told: in the order in which the ids come."""
+        if self._once.all() and _all_differ(ids):
+            return np.arange(len(ids), dtype=np.int64)
+        codes = ids.dictionary_encode().indices
+        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+
     def declared(self) -> pa.Array | None:
         column = self._spool.column("declared")
         if column.null_count == len(column):
@@ -121,7 +124,7 @@ class _Rows:
             values = self._own(name)
             if not values.null_count:
                 told = values.filter(pa.array(self._once))
-                if pc.count_distinct(told).as_py() == len(told):
+                if _all_differ(told):
                     self._refuse_lookalikes(values)
                     return values
         return None
@@ -156,7 +159,7 @@ class _Rows:
         rows = np.flatnonzero(self._once)
         rows = rows[np.argsort(position[rows], kind="stable")]
         told = ids.take(pa.array(rows))
-        if pc.count_distinct(told).as_py() == len(told):
+        if _all_differ(told):
             return ids
         unique = dict(zip(position[rows].tolist(), numbered(told.to_pylist()), strict=True))
         # a position that only another filter has will be refused for that
@@ -228,6 +231,12 @@ class _Rows:
                     do="Are they one instance? Make them equal, or really different.",
                 )
             seen[plain] = one
+
+
+def _all_differ(ids: pa.Array) -> bool:
+    """Sorted, as a hash table of millions of texts takes more memory than they do."""
+    ascending = ids.take(pc.sort_indices(ids))
+    return not pc.any(pc.equal(ascending[1:], ascending[:-1])).as_py()
 
 
 def _folded(ids: pa.Array) -> pa.Array:
