@@ -113,7 +113,7 @@ def draft(
         indices = np.unique(known.position)
         _refuse_holes(heading, indices, partial)
         made = Draft(
-            spec=_spec(heading, rows, spool, known, indices, name=name, text=text),
+            spec=_spec(heading, rows, spool, known, indices, unanswered.count, name=name, text=text),
             indices=indices.tolist(),
             remarks=(*heading.remarks, *_agreement(spool)),
             spool=spool,
@@ -132,12 +132,15 @@ def _spec(
     spool: Spool,
     known: Identified,
     indices: np.ndarray,
+    left_out: int,
     *,
     name: str | None,
     text: bool,
 ) -> RunSpec:
     n = indices.size
-    whole = heading.n if heading.n is not None else n
+    # what is missing counts among the items, or the gate would take what is there for all of them
+    told = max(int(indices[-1]) + 1, n + left_out, heading.expected or 0)
+    whole = heading.n if heading.n is not None else told
     first = n < whole and bool((indices == np.arange(n)).all())
     task = TaskSpec(
         name=heading.task,
@@ -288,7 +291,7 @@ class _Unanswered:
     """
 
     def __init__(self, partial: bool) -> None:
-        self._partial, self._first, self._count = partial, "", 0
+        self._partial, self._first, self.count = partial, "", 0
 
     def without(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
@@ -296,12 +299,12 @@ class _Unanswered:
                 yield record
                 continue
             self._first = self._first or f"{record.where}: {record.error or 'no reason given'}"
-            self._count += 1
+            self.count += 1
 
     def refuse(self) -> None:
-        if self._count and not self._partial:
+        if self.count and not self._partial:
             raise DataError(
-                f"{self._count:,} rows have no answer (first: {self._first[:200]})",
+                f"{self.count:,} rows have no answer (first: {self._first[:200]})",
                 do="Answer them again; --partial leaves them out, as a run of only the other instances.",
             )
 

@@ -89,13 +89,13 @@ def _flip(task: TaskComparison, flip: Flip) -> FlipText:
         heading.append(f"part at word {count(flip.parted + 1)}")
     diff = _diff(flip)
     # a diff that is there whole says what both wrote
-    written = (None, None) if len(diff) <= _DIFF and diff else (flip.old_output, flip.new_output)
+    excerpts = not diff or len(diff) > _DIFF
     return FlipText(
         heading=" · ".join(heading),
         asked=tail(_question(task, flip.prompt or ""), _EXCERPT),
         target=tail(flip.target or "", _EXCERPT),
-        old=_side(task, flip.old_answer, written[0]),
-        new=_side(task, flip.new_answer, written[1]),
+        old=_side(task, flip.old_answer, flip.old_output, excerpts),
+        new=_side(task, flip.new_answer, flip.new_output, excerpts),
         diff=head(diff, _DIFF),
     )
 
@@ -113,13 +113,13 @@ def _question(task: TaskComparison, prompt: str) -> str:
     return prompt.rstrip().rpartition("\n\n")[2] if task.task.num_fewshot else prompt
 
 
-def _side(task: TaskComparison, answer: str | None, output: str | None) -> Side:
+def _side(task: TaskComparison, answer: str | None, output: str | None, excerpts: bool) -> Side:
     """Choices by their text; a generation by what was read from it, then the part it was read from."""
     if task.task.kind == "choice" and output is not None:
         return Side(answer=head(output, _EXCERPT) or "(empty)", output="")
     missing = "not recorded" if output is None else "unreadable"
     read = missing if answer is None else head(answer, _EXCERPT) or "(empty)"
-    if output is None or output.strip() == (answer or "").strip():
+    if output is None or not excerpts or output.strip() == (answer or "").strip():
         return Side(answer=read, output="")
     excerpt = tail if task.task.scale == "binary" else head
     return Side(answer=read, output=excerpt(output, _EXCERPT))

@@ -189,6 +189,20 @@ def test_rows_without_an_answer_are_refused_or_left_out(drafted: Drafted) -> Non
     assert len(_table(drafted(rows, partial=True))) == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"position": lambda i: 2 * i}, {}),
+        ({"status": lambda i: "error" if i == 1 else "scored"}, {}),
+        ({}, {"expected": 5}),
+    ],
+)
+def test_what_is_missing_counts_among_the_items(drafted: Drafted, changes: Any, told: Any) -> None:
+    """Or a gate would take what is there for all of them."""
+    spec = drafted(_rows(3, **changes), partial=True, **told).spec
+    assert spec.n < spec.task.n
+
+
 def test_nothing_is_no_run(drafted: Drafted) -> None:
     with pytest.raises(DataError, match="holds no answers"):
         drafted([])

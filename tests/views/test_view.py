@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 from regress.types import Comparison, Estimate, Flip, Notice, PaddingCheck, SuiteEvidence
 from regress.views.view import build
@@ -187,3 +188,15 @@ def test_worst_flips_are_shown_with_their_task_and_not_again_in_the_pool(full: C
 
 def test_a_comparison_without_tasks_has_a_view(full: Comparison) -> None:
     assert build(replace(full, tasks=())).rows == ()
+
+
+def test_an_answer_that_nobody_recorded_is_not_called_unreadable(full: Comparison) -> None:
+    """A table of right and wrong holds neither outputs nor answers."""
+
+    def sides(**told: Any) -> tuple[str, str]:
+        task = next(task for task in full.tasks if task.task.kind == "generation" and task.worst)
+        flip = replace(task.worst[0], old_answer=None, new_answer=None, parted=None, **told)
+        (block,) = build(replace(full, tasks=(replace(task, worst=(flip,)),))).blocks
+        return block.flips[0].old.answer, block.flips[0].new.answer
+
+    assert sides(old_output=None, new_output="and so on") == ("not recorded", "unreadable")
