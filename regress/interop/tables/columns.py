@@ -22,6 +22,7 @@ from regress.config import check_keys, read_toml
 from regress.errors import UnknownName, UsageError
 from regress.interop.tables import cells
 from regress.interop.tables.files import TableFile, required
+from regress.interop.tables.paths import dotted
 
 ROLES: Mapping[str, str] = {
     "id": "what the item is called",
@@ -51,6 +52,9 @@ _ROLES_TOLD = "`regress import --help` lists them."
 
 SEVERAL = frozenset({"choices", "score", "logprobs", "nll", "lengths", "tags"})
 """Roles that may take several columns."""
+
+_TEXTS = frozenset({"question", "prompt", "target", "prediction", "answer", "correct", "id", "finish"})
+"""Roles that an object cannot have."""
 
 TAG = "tag."
 
@@ -110,8 +114,20 @@ def declared(given: Mapping[str, str], table: TableFile) -> Columns:
             raise UsageError(
                 f"{len(names)} columns are given for {role!r}: {', '.join(names)}", allowed="one column"
             )
-        columns[role] = tuple(required(table, name) for name in names)
+        columns[role] = tuple(_readable(role, required(table, name), table) for name in names)
     return columns
+
+
+def _readable(role: str, column: str, table: TableFile) -> str:
+    """`column`, unless it holds objects where a text is wanted."""
+    inside = [name for name in dotted(table.tree) if name.startswith(f"{column}.")]
+    if inside and role in _TEXTS and column not in dotted(table.tree):
+        raise UsageError(
+            f"{column!r} is to be the {role}, and holds objects",
+            allowed=", ".join(inside[:12]),
+            do=f"Say which of their fields is meant: --map {role}={inside[0]}.",
+        )
+    return column
 
 
 def written(columns: Columns) -> dict[str, str]:

@@ -154,3 +154,11 @@ def test_a_role_without_a_column_is_null() -> None:
         None,
         [],
     )
+
+
+def test_an_object_is_no_text_and_its_fields_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "o.jsonl"
+    path.write_text('{"q": "a?", "resp": {"text": "4", "tokens": 3}}\n')
+    with pytest.raises(UsageError, match=r"'resp' is to be the prediction, and holds objects.*resp\.text"):
+        declared({"prediction": "resp"}, open_table(path))
+    assert declared({"prediction": "resp.text"}, open_table(path)) == {"prediction": ("resp.text",)}
