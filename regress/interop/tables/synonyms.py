@@ -43,6 +43,7 @@ NAMES: Mapping[str, tuple[frozenset[str], ...]] = {
             "trueanswer truelabel expectedanswer expectedoutput referenceanswer targettext correctchoice "
             "goldindex correctindex targets references"
         ),
+        _words("summary translation"),
     ),
     "prediction": (
         _words(

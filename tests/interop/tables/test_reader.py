@@ -560,3 +560,11 @@ def test_all_of_piqa_is_read(tmp_path: Path) -> None:
     made = [item_id(one.question or "", one.choices or ()) for one in records]
     assert made == [item_id(known.question(item) or "", known.choices(item) or ()) for item in items]
     assert len({*made}) == 1838
+
+
+def test_a_summary_beside_a_prediction_is_the_reference(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("dialogue,summary,pred\nA: hi,A says hi,A greets\n")
+    (source,) = table.sources(path, Reading())
+    (record,) = source.records()
+    assert (record.question, record.targets, record.output) == ("A: hi", ("A says hi",), "A greets")
