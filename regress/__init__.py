@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from regress.verdicts import Verdict as Verdict
     from regress.workflows.compare import compare as compare
     from regress.workflows.evaluate import evaluate as evaluate
-    from regress.workflows.exchange import import_runs as import_runs
     from regress.workflows.exports import export_runs as export_runs
     from regress.workflows.gate import gate as gate
+    from regress.workflows.imports import import_runs as import_runs
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
     from regress.workflows.rescore import rescore as rescore
@@ -43,7 +43,7 @@ _HOMES = {
     "evaluate": "regress.workflows.evaluate",
     "export_runs": "regress.workflows.exports",
     "gate": "regress.workflows.gate",
-    "import_runs": "regress.workflows.exchange",
+    "import_runs": "regress.workflows.imports",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
     "rescore": "regress.workflows.rescore",

@@ -130,12 +130,12 @@ def test_an_interrupt_is_130_and_says_that_nothing_is_lost(
 def test_an_interrupted_import_does_not_claim_to_go_on(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from regress.workflows import exchange
+    from regress.workflows import imports
 
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exchange, "import_runs", interrupted)
+    monkeypatch.setattr(imports, "import_runs", interrupted)
     outcome = command("import", "answers.csv")
     assert outcome.code == 130
     assert outcome.err.strip() == "regress: interrupted. Start the same command again."

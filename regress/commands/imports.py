@@ -75,7 +75,7 @@ def _column_value(text: str) -> tuple[str, str]:
 
 def _import(options: argparse.Namespace) -> int:
     from regress.views.exchange import imported_lines
-    from regress.workflows.exchange import import_runs
+    from regress.workflows.imports import import_runs
 
     given = {name: getattr(options, name) for name in _GIVEN}
     with console.watched() as progress:

@@ -141,7 +141,6 @@ def _spec(
     # what is missing counts among the items, or the gate would take what is there for all of them
     told = max(int(indices[-1]) + 1, n + left_out, heading.expected or 0)
     whole = heading.n if heading.n is not None else told
-    first = n < whole and bool((indices == np.arange(n)).all())
     task = TaskSpec(
         name=heading.task,
         version=heading.version,
@@ -162,7 +161,7 @@ def _spec(
         model=replace(heading.model, name=name or heading.model.name),
         task=replace(task, fingerprint=task_fingerprint(task)),
         engine=heading.engine,
-        subset=heading.subset or (Subset(limit=n) if first else Subset()),
+        subset=_subset(heading, n, first=n < whole and bool((indices == np.arange(n)).all())),
         chunk_size=_at_once(spool),
         n=known.headline.size,
         ids=sequence_hash(known.ids[int(row)].as_py() for row in _first_of_each(known)),
@@ -176,6 +175,14 @@ def _spec(
             unknown=tuple(sorted({*heading.unknown, *_unknown(spool)})),
         ),
     )
+
+
+def _subset(heading: Heading, n: int, *, first: bool) -> Subset:
+    """Which items there are: as the source says, if there are so many."""
+    told = heading.subset
+    if told is not None and n in (told.limit, told.sample):
+        return told
+    return Subset(limit=n) if first else Subset()
 
 
 def digest(files: Sequence[Path]) -> str:

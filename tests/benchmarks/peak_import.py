@@ -6,7 +6,7 @@ import json
 import resource
 import sys
 
-from regress.workflows.exchange import import_runs
+from regress.workflows.imports import import_runs
 
 import_runs(sys.argv[1], store="runs")
 print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))

@@ -189,6 +189,14 @@ def test_rows_without_an_answer_are_refused_or_left_out(drafted: Drafted) -> Non
     assert len(_table(drafted(rows, partial=True))) == 2
 
 
+def test_a_sample_is_one_only_if_all_of_it_is_there(drafted: Drafted) -> None:
+    """A gate judges a sample, and not what happens to be left of one."""
+    rows = _rows(3, position=lambda i: 3 * i)
+    whole, part = (Subset(sample=size, seed=1) for size in (3, 4))
+    assert drafted(rows, subset=whole, expected=3, n=10).spec.subset == whole
+    assert drafted(rows, subset=part, n=10, partial=True).spec.subset == Subset()
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

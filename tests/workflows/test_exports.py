@@ -9,8 +9,8 @@ import pytest
 
 from regress.store.runs import read_run
 from regress.types import Instance, Prediction, TaskSpec
-from regress.workflows.exchange import import_runs
 from regress.workflows.exports import export_runs
+from regress.workflows.imports import import_runs
 
 JUDGED = ["instance_id", "output", "answer", "status", "correct", "score", "scores"]
 

@@ -16,7 +16,7 @@ from regress.store.manifest import read_spec
 from regress.store.runs import Store, read_instances, read_run
 from regress.types import Instance, Prediction, TaskSpec
 from regress.workflows.compare import compare
-from regress.workflows.exchange import import_runs
+from regress.workflows.imports import import_runs
 from regress.workflows.progress import Event, Reused
 from regress.workflows.rescore import rescore
 from regress.workflows.stored import questions

@@ -19,7 +19,7 @@ from regress.store.runs import read_instances, read_run
 from regress.types import Comparison, Run
 from regress.workflows.compare import compare
 from regress.workflows.evaluate import evaluate
-from regress.workflows.exchange import import_runs
+from regress.workflows.imports import import_runs
 
 pytestmark = pytest.mark.models
 

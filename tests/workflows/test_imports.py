@@ -20,11 +20,11 @@ from regress.identity import item_id
 from regress.interop.tables.columns import ROLES
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, read_instances, read_run
-from regress.workflows import exchange, stored
+from regress.workflows import imports, stored
 from regress.workflows.compare import compare
-from regress.workflows.exchange import import_runs
 from regress.workflows.exports import export_runs
 from regress.workflows.gate import gate
+from regress.workflows.imports import import_runs
 from regress.workflows.progress import Advanced, Event, Remark
 
 ITEMS = 60
@@ -78,7 +78,7 @@ def test_the_same_bytes_read_in_the_same_way_are_read_once(
         raise AssertionError("read again")
 
     with monkeypatch.context() as context:
-        context.setattr(exchange, "draft", nobody)
+        context.setattr(imports, "draft", nobody)
         assert import_runs(old, name="mine", task="sums")[0].path == first.path
         with pytest.raises(AssertionError):
             import_runs(old, name="other", task="sums")
