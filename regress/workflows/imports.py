@@ -19,8 +19,9 @@ from regress.definitions.known import mistaken, named
 from regress.errors import UsageError
 from regress.identity import plain, text_hash
 from regress.interop import detect
-from regress.interop.draft import Draft, digest, draft
+from regress.interop.draft import Draft, draft
 from regress.interop.records import Reading, Source
+from regress.interop.specs import digest
 from regress.interop.tables.columns import TableMapping, read_mapping
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, label_of, read_columns
