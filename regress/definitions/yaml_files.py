@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from regress.errors import MissingExtra, TaskError
+from regress.errors import TaskError
 
 HERE = Path(__file__).resolve()
 
@@ -82,10 +82,7 @@ def _merged(path: Path, files: list[Path], above: tuple[Path, ...]) -> dict[str,
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError:
-        raise MissingExtra("reading a task definition", "models", "PyYAML") from None
+    import yaml  # takes 20 ms, and few commands read definitions
 
     class Loader(yaml.SafeLoader):
         """Knows `!function`, and refuses every other tag."""
