@@ -32,6 +32,10 @@ _DISK = {
 }
 
 
+_NO_HOME = "Could not determine home directory."
+"""What `Path.expanduser` raises, a bare RuntimeError, wherever a path is named."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # before torch is loaded: on a machine with other work, threads that spin while they wait for each
@@ -69,6 +73,9 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  (the one place that may catch everything: exit code 70)
         if isinstance(error, OSError) and error.errno in _DISK:
             _say(f"regress: {error.strerror}: {error.filename or 'this disk'}. What was answered is stored.")
+            return FAILED
+        if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
+            _say("regress: a path begins with ~ and the name of a user that this machine does not know.")
             return FAILED
         _say(f"regress: this is a bug in regress: {type(error).__name__}: {error}")
         _say(f"The traceback is in {_keep_traceback()}; please report it.")

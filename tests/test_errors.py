@@ -384,6 +384,9 @@ def test_sources_that_cannot_be_imported(transcript: Transcript, world: Path) ->
         (world / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     transcript.refused("import", "gone.csv", "--as", "a")
     transcript.refused("import", "data", "--as", "a")
+    transcript.refused("import", "~nobody-of-that-name/a.csv", "--as", "a")
+    os.mkfifo(world / "pipe.csv")
+    transcript.refused("import", "pipe.csv", "--as", "a")
     for name in FOREIGN:
         transcript.refused("import", name, "--as", "a")
     transcript.refused("import", "unequal.jsonl", "--as", "a", "--map", "logprobs=lps")

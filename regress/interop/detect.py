@@ -24,7 +24,12 @@ FORMATS = (
 
 def recognised(path: Path) -> bool:
     """Whether some reader takes `path`; cheap, and never an error."""
-    return any(reader.recognises(path) for reader in READERS)
+    return _is_still(path) and any(reader.recognises(path) for reader in READERS)
+
+
+def _is_still(path: Path) -> bool:
+    """Whether it is a file or folder, which can be read more than once, and no pipe or device."""
+    return path.is_file() or path.is_dir()
 
 
 def names_no_task(path: Path) -> bool:
@@ -40,6 +45,8 @@ def sources(path: Path, reading: Reading) -> Sequence[Source]:
     """
     if not path.exists():
         raise DataError(f"there is no file or folder {path}", allowed=FORMATS)
+    if not _is_still(path):
+        raise DataError(f"{path} is neither a file nor a folder", do="Save what comes out of it to a file.")
     for reader in READERS:
         if reader.recognises(path):
             found: Sequence[Source] = reader.sources(path, reading)

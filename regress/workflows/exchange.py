@@ -26,7 +26,7 @@ def by_path(
     runs = stored.by_path(name, settings, tasks_given=tasks_given)
     path = Path(name).expanduser()
     # a scripted model is a table, too, but of what to answer
-    if runs is not None or not path.exists() or is_table(path) or not detect.recognised(path):
+    if runs is not None or not detect.recognised(path) or is_table(path):
         return runs
     if any(run.spec.origin is None for run in store.named(name)):
         return None
