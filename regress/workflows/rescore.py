@@ -165,6 +165,7 @@ def _judged_again(
     else:
         judging = _marked(definition, run)
         rows = by_data(run, judging)
+    _refuse_other_kind(run.spec.task, judging)
     judged = table_of(list(rows), _JUDGED)
     table = run.predictions
     for name in _JUDGED.names:
@@ -182,16 +183,19 @@ def _marked(definition: Known, run: Run) -> Known:
     return definition
 
 
-# ── what is written ──────────────────────────────────────────────────────────────────────────────
-
-
-def _task_spec(asked: TaskSpec, definition: Known | TaskSpec) -> TaskSpec:
-    """The task as it was asked, judged as it is now."""
+def _refuse_other_kind(asked: TaskSpec, definition: Known | TaskSpec) -> None:
     if definition.kind != asked.kind:
         raise TaskError(
             f"{asked.name} was asked as {asked.kind}, and its definition judges {definition.kind}",
             do="Name the YAML that it was asked by with --task.",
         )
+
+
+# ── what is written ──────────────────────────────────────────────────────────────────────────────
+
+
+def _task_spec(asked: TaskSpec, definition: Known | TaskSpec) -> TaskSpec:
+    """The task as it was asked, judged as it is now."""
     judged = {name: getattr(definition, name) for name in _DEFINED}
     if isinstance(definition, TaskSpec):  # judged by code, which only this hash stands for
         return replace(asked, **judged, definition=definition.definition)
