@@ -16,6 +16,15 @@ from typing import Any, Protocol
 from regress.errors import UsageError
 from regress.types import EngineSpec, Finish, Kind, ModelSpec, Prediction, Scale, Status, Subset
 
+ROWS_DO_NOT_TELL = (
+    *("model.fingerprint", "model.dtype", "model.tokenizer", "model.chat_template"),
+    *("engine.name", "engine.batch_size", "task.version", "task.num_fewshot"),
+)
+"""What a file of rows alone leaves unknown of its run; names as in `Heading.unknown`."""
+
+UNKNOWN_ENGINE = EngineSpec(name="unknown", version="", batch_size=None)
+"""The engine of a run whose source names none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:

@@ -122,7 +122,7 @@ def test_the_gate_judges_what_was_imported(old: Path, tmp_path: Path) -> None:
     new = table(tmp_path / "new.csv", lambda i: i % 2 == 0 and i > 20)
     policy = {"preset": "none", "default": {"max_accuracy_drop": 0.02, "minimum_n": 10}}
     assert gate(str(old), str(new), policy=policy).outcome == "fail"
-    assert gate(str(old), str(old), policy=policy).outcome in ("pass", "undecided")
+    assert gate(str(old), str(old), policy=policy).outcome == "undecided"
 
 
 def test_a_model_and_an_import_of_one_name_are_not_confused(world: Path, command: Any) -> None:

@@ -8,8 +8,8 @@ The format has a row per instance and metric: rows of one instance are one answe
 An evaluation is a task; lm-eval's `gsm8k/strict-match` is the task `gsm8k` and a filter. Where several
 metrics are recorded, the first that is a plain right or wrong decides, else the first.
 Log-probabilities, margins and (but for inspect_ai's) finish reasons have no field in the format. What
-regress wrote itself (`every_eval_ever_export`) bears all of it beside the format's own fields, in
-`metadata.regress`, and comes back whole.
+regress wrote itself (`regress.interop.every_eval_ever.writer`) bears all of it beside the format's own
+fields, in `metadata.regress`, and comes back whole.
 """
 
 from __future__ import annotations

@@ -17,22 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from regress.errors import DataError, NewerSchema, UsageError, first_line
 from regress.identity import rebuilt
 from regress.interop.exports.rows import UNUSABLE, Row, columns, rows, suffix
 from regress.interop.exports.writer import METADATA
-from regress.interop.records import Heading, Reading, Record, Source
+from regress.interop.records import ROWS_DO_NOT_TELL, UNKNOWN_ENGINE, Heading, Reading, Record, Source
 from regress.schema import PREDICTION, SCHEMA_VERSION
-from regress.types import EngineSpec, ModelSpec, Prediction, RunSpec, Scale
-
-UNKNOWN = (
-    *("model.fingerprint", "model.dtype", "model.tokenizer", "model.chat_template"),
-    *("engine.name", "engine.batch_size", "task.version", "task.num_fewshot"),
-)
-"""What JSONL and CSV do not tell."""
+from regress.types import ModelSpec, Prediction, RunSpec, Scale
 
 FORMAT = "regress"
 """What the format is called."""
@@ -138,8 +132,8 @@ def heading_of(spec: RunSpec, files: Sequence[Path], *, format: str, expected: i
 def _instances(path: Path, spec: RunSpec) -> int | None:
     """How many instances the whole run answered, each as often as the others; null if that is unknown."""
     try:
-        repeat = pa.parquet.read_table(path, columns=["repeat"])["repeat"].to_pylist()
-        return spec.n // (1 + max(repeat)) if spec.n and repeat else None
+        repeat = pa.parquet.read_table(path, columns=["repeat"])["repeat"]
+        return spec.n // (1 + pc.max(repeat).as_py()) if spec.n and len(repeat) else None
     except (OSError, *UNUSABLE):
         return None  # reading the rows will say what is wrong
 
@@ -151,12 +145,12 @@ def _unknown_heading(path: Path, reading: Reading) -> Heading:
         files=(path,),
         task=reading.task or UNNAMED,
         model=ModelSpec(name=path.stem, source=path.name),
-        engine=EngineSpec(name="unknown", version="", batch_size=None),
+        engine=UNKNOWN_ENGINE,
         producer="regress",
         scale=_scale(first),
         metric=reading.metric or _metric(first),
         sparse=True,
-        unknown=UNKNOWN,
+        unknown=ROWS_DO_NOT_TELL,
         remarks=(
             f"{path.name} does not tell the model, task and engine of its run; an export as Parquet does.",
         ),

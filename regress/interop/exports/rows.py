@@ -1,4 +1,4 @@
-"""The rows of our own exports, as Arrow batches of the types written; `exported` says what they mean."""
+"""The rows of our own exports, as Arrow batches of the types written; `reader` says what they mean."""
 
 from __future__ import annotations
 

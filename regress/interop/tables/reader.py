@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regress.definitions.known import Known
-from regress.interop.records import Heading, Reading, Record, Source
+from regress.interop.records import ROWS_DO_NOT_TELL, UNKNOWN_ENGINE, Heading, Reading, Record, Source
 from regress.interop.tables import cells
 from regress.interop.tables.columns import Columns, Layout, Row, declared, written
 from regress.interop.tables.evidence import Evidence, around
@@ -18,15 +18,10 @@ from regress.interop.tables.items import Fields, Items
 from regress.interop.tables.judging import Understanding
 from regress.interop.tables.parts import Part, part_of
 from regress.interop.tables.tasks import task_of
-from regress.types import EngineSpec, ModelSpec
+from regress.types import ModelSpec
 
 UNNAMED = "table"
 """What a task is called that the user does not name."""
-
-_UNKNOWN = (
-    *("model.fingerprint", "model.dtype", "model.tokenizer", "model.chat_template"),
-    *("engine.name", "engine.batch_size", "task.version", "task.num_fewshot"),
-)
 
 
 def recognises(path: Path) -> bool:
@@ -126,7 +121,7 @@ def _heading(
         files=(path,),
         task=named,
         model=ModelSpec(name=model or path.stem, source=model or path.name),
-        engine=EngineSpec(name="unknown", version="", batch_size=None),
+        engine=UNKNOWN_ENGINE,
         kind=judged.kind,
         scale=judged.scale,
         metric=judged.metric,
@@ -134,6 +129,6 @@ def _heading(
         scorer=judged.scorer,
         judge=judged.judge,
         read={"columns": written(columns), **{name: value for name, value in given.items() if value}},
-        unknown=_UNKNOWN,
+        unknown=ROWS_DO_NOT_TELL,
         remarks=tuple(one for one in (guessed, unnamed, *judged.remarks) if one),
     )
