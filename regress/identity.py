@@ -160,8 +160,7 @@ def sequence_hash(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(f"{len(encoded)}:".encode())
-        digest.update(encoded)
+        digest.update(b"%d:%b" % (len(encoded), encoded))
     return digest.hexdigest()
 
 

@@ -81,18 +81,24 @@ def table_of(rows: Sequence[Any], schema: pa.Schema, renamed: Mapping[str, str] 
     columns = []
     for column in schema:
         attribute = (renamed or {}).get(column.name, column.name)
-        values = [_arrow(getattr(row, attribute), column.type) for row in rows]
-        columns.append(pa.array(values, type=column.type))
+        columns.append(_column([getattr(row, attribute) for row in rows], column.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _arrow(value: Any, type_: pa.DataType) -> Any:
+def _column(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    if pa.types.is_map(type_):
+        values = [None if one is None else list(one.items()) for one in values]
+    try:
+        return pa.array(values, type=type_)
+    except UnicodeEncodeError:  # next to no column has a lone surrogate, and to look for one takes longer
+        return pa.array(list(map(_storable, values)), type=type_)
+
+
+def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
-    if value is not None and pa.types.is_map(type_):
-        return [(storable(k), storable(v) if isinstance(v, str) else v) for k, v in value.items()]
-    if value is not None and pa.types.is_list(type_):
-        return [storable(item) if isinstance(item, str) else item for item in value]
+    if isinstance(value, (list, tuple)):
+        return [_storable(item) for item in value]
     return value
 
 

@@ -30,19 +30,23 @@ def units(
     array([-1., -3.])
     """
     sums: np.ndarray = np.asarray(logprobs, dtype=np.float64)
+    match metric:
+        case "acc":
+            return sums
+        case "acc_norm":
+            return _per(sums, [len(choice) for choice in choices])
+        case "acc_bytes":
+            return _per(sums, [len(choice.encode("utf-8", "surrogatepass")) for choice in choices])
+        case "acc_mutual_info" if unconditional is not None:
+            with np.errstate(invalid="ignore"):
+                return sums - np.asarray(unconditional, dtype=np.float64)
+        case _:
+            raise ValueError(f"cannot choose by {metric!r} from log-likelihoods alone")
+
+
+def _per(sums: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        match metric:
-            case "acc_norm":
-                sums = sums / np.array([float(len(choice)) for choice in choices])
-            case "acc_bytes":
-                sums = sums / np.array([float(len(c.encode("utf-8", "surrogatepass"))) for c in choices])
-            case "acc_mutual_info" if unconditional is not None:
-                sums = sums - np.asarray(unconditional, dtype=np.float64)
-            case "acc":
-                pass
-            case _:
-                raise ValueError(f"cannot choose by {metric!r} from log-likelihoods alone")
-    return sums
+        return sums / np.array(lengths, dtype=np.float64)
 
 
 def chosen(values: np.ndarray) -> int:
@@ -51,7 +55,7 @@ def chosen(values: np.ndarray) -> int:
     >>> chosen(np.array([-2.0, -1.0, -1.0]))
     1
     """
-    return int(np.argmax(values))
+    return int(values.argmax())
 
 
 def gold_margin(values: np.ndarray, golds: Sequence[int]) -> float | None:

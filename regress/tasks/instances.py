@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from regress.definitions import strata
 from regress.errors import DataError
-from regress.identity import item_id, numbered, source_json
+from regress.identity import ID_FIELDS, item_id, numbered, source_json
 from regress.schema import target_text
 from regress.tasks.items import own_ids
-from regress.tasks.rendering import Renderer
+from regress.tasks.rendering import Rendered
 from regress.types import Instance
 
 
@@ -50,40 +50,58 @@ def _golds(gold: Any, choices: Sequence[str]) -> tuple[int, ...]:
     return tuple(int(i) for i in indices if isinstance(i, int) and 0 <= i < len(choices))
 
 
-def instances(renderer: Renderer, contexts: Sequence[str | list[str]]) -> list[Instance]:
-    """Every item of a task, in its order.
+def ids_of(task: Any, items: Iterable[Mapping[str, Any]]) -> list[str] | None:
+    """The data set's own ids, of the field that `metadata` declares if it does; null if it has none.
 
     Raises:
-        DataError: If no choice is right in any item (hidden labels), or the field that is declared to
-            identify the items does not.
+        DataError: If the field that is declared to identify the items does not.
+    """
+    declared = (task.config.metadata or {}).get("id")
+    names = [declared] if declared else ID_FIELDS
+    return own_ids([{name: item[name] for name in names if name in item} for item in items], declared)
+
+
+def instance_of(task: Any, index: int, id_: str | None, rendered: Rendered) -> Instance:
+    """The item at `index`, identified by `id_` or, if that is null, by what it says.
+
+    Raises:
         TaskError: If `metadata` declares clusters or tags in a way that cannot be read.
     """
-    task, items = renderer.task, [dict(item) for item in renderer.items]
-    metadata = task.config.metadata or {}
-    known = [answers(task, item) for item in items]
-    if task.OUTPUT_TYPE == "multiple_choice" and not any(one.golds for one in known):
+    item, metadata = rendered.item, task.config.metadata or {}
+    known = answers(task, item)
+    return Instance(
+        id=_hashed_id(task, item, known) if id_ is None else id_,
+        index=index,
+        prompt=prompt_text(task, item, rendered.context),
+        target=target_text(known.targets),
+        choices=known.choices,
+        golds=known.golds,
+        cluster=strata.cluster(metadata, item),
+        tags=strata.tags(metadata, item),
+        source=source_json(item),
+    )
+
+
+def told_apart(instances: Sequence[Instance]) -> list[Instance]:
+    """The same, with ids made unique."""
+    unique = numbered([one.id for one in instances])
+    return [
+        one if one.id == id_ else replace(one, id=id_) for one, id_ in zip(instances, unique, strict=True)
+    ]
+
+
+def refuse_hidden(task: Any, instances: Sequence[Instance]) -> None:
+    """Refuse items of which none has a right choice.
+
+    Raises:
+        DataError: If it is so.
+    """
+    if task.OUTPUT_TYPE == "multiple_choice" and not any(one.golds for one in instances):
         raise DataError(
             f"no item of the task {task.config.task!r} has a right choice (first: "
-            f"{task.doc_to_target(items[0])!r})",
+            f"{task.doc_to_target(task.task_docs[0])!r})",
             do="Are the labels of this split hidden, or is their field missing?",
         )
-    ids = own_ids(items, metadata.get("id")) or numbered(
-        [_hashed_id(task, item, one) for item, one in zip(items, known, strict=True)]
-    )
-    return [
-        Instance(
-            id=ids[index],
-            index=index,
-            prompt=prompt_text(task, item, contexts[index]),
-            target=target_text(one.targets),
-            choices=one.choices,
-            golds=one.golds,
-            cluster=strata.cluster(metadata, item),
-            tags=strata.tags(metadata, item),
-            source=source_json(item),
-        )
-        for index, (item, one) in enumerate(zip(items, known, strict=True))
-    ]
 
 
 def prompt_text(task: Any, item: Mapping[str, Any], context: str | list[str]) -> str:

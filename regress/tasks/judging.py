@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regress.definitions import headline as headlines
@@ -69,9 +69,20 @@ class Judge:
         self.scorer = headlines.scorer(task.OUTPUT_TYPE, metrics, task.config.filter_list, metadata=metadata)
 
     def judge(
-        self, instance: Instance, item: Any, asked: Sequence[Any], responses: Sequence[Response]
+        self,
+        instance: Instance,
+        responses: Sequence[Response],
+        *,
+        item: Callable[[], Any],
+        asked: Callable[[], Sequence[Any]],
     ) -> Judgement:
-        """Judge the responses to `asked`, lm-eval's requests about an item.
+        """Judge the responses to an item's requests.
+
+        Args:
+            instance: The item.
+            responses: To all its requests, in order.
+            item: Looks lm-eval's item up; that takes longer than to judge choices, which need none.
+            asked: Makes lm-eval's requests, for a task that only its own code can judge.
 
         Raises:
             ValueError: If a value is not finite or not on the task's scale.
@@ -85,10 +96,10 @@ class Judge:
                     self.scorer,
                     self.headline.key,
                     outputs=[r.text for r in responses if isinstance(r, Text)],
-                    targets=answers(self._task, item).targets,
+                    targets=answers(self._task, item()).targets,
                 )
             case _:
-                judged = self._by_lm_eval(item, asked, responses)
+                judged = self._by_lm_eval(item(), asked(), responses)
         self._check(judged.score)
         return judged
 

@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+
+from datasets import Dataset
 
 from regress.errors import TaskError
 from regress.tasks.task import ChatTemplate
+
+_BLOCK = 1_000
+"""Rows that are read at a time."""
+_READ = ("doc_to_text", "doc_to_target", "doc_to_choice")
+"""What lm-eval's tasks read of an item, each a method and a field of the configuration."""
+
+
+class Rendered(NamedTuple):
+    """One item, and what lm-eval makes of it."""
+
+    item: Any
+    """The row of the data set."""
+    context: str | list[str]
+    """What comes before the answer; one text a choice for tasks that ask by context."""
+    asked: list[Any]
+    """lm-eval's requests."""
+
+
+def rows(items: Any) -> Iterator[dict[str, Any]]:
+    """Every item of a data set, or of any other sequence, in order.
+
+    `datasets` takes 30 us to read a row, and hardly longer to read a block of them.
+    """
+    if not isinstance(items, Dataset) or items.format["type"] is not None:
+        yield from map(dict, items)
+        return
+    for block in items.iter(_BLOCK):
+        yield from (dict(zip(block, row, strict=True)) for row in zip(*block.values(), strict=True))
+
+
+def once(read: Callable[..., Any]) -> Callable[..., Any]:
+    """`read`, a method of lm-eval's that reads an item, not done again for the item that it read last.
+
+    lm-eval renders the choices of an item for its context, which shows none, and again for its requests;
+    we ask for them once more. That would be most of the time that building requests takes.
+    """
+    last: tuple[Any, Any] = (None, None)
+
+    def remembering(item: Any, template: Any = None) -> Any:
+        nonlocal last
+        if template is not None:  # that of the worked examples
+            return read(item, template)
+        known, value = last
+        if known is not item:
+            value = read(item)
+            last = item, value
+        return value
+
+    return remembering
 
 
 class RecordedShots:
@@ -66,18 +117,35 @@ class Renderer:
         if task.config.num_fewshot:
             self._shots = task.sampler = RecordedShots(task.sampler, fixed=fixed)
             task.set_fewshot_seed(seed)
+        # a template says the same again, and leaves the item as it is; code may do neither
+        self._by_template = task.python is None and not any(
+            callable(getattr(task.config, name)) for name in (*_READ, "process_results")
+        )
+        self._at_hand: tuple[int, Any] = (-1, None)
+        if self._by_template:
+            for name in _READ:
+                setattr(task, name, once(getattr(task, name)))
 
-    def in_order(self) -> Iterator[tuple[Any, list[Any]]]:
+    def in_order(self) -> Iterator[Rendered]:
         """Every item's context and lm-eval requests, drawn as one rank over the full set draws them."""
-        for index in range(len(self.items)):
+        for index, item in enumerate(rows(self.items)):
+            self._at_hand = index, item
             context = self.context(index)
-            yield context, self.requests(index, context)
+            yield Rendered(item, context, self.requests(index, context))
+
+    def item(self, index: int) -> Any:
+        """The item at `index`; for a task that runs code another copy each time."""
+        at, item = self._at_hand
+        if at != index or not self._by_template:
+            item = self.items[index]
+            self._at_hand = index, item
+        return item
 
     def context(
         self, index: int, *, chat: ChatTemplate | None = None, system: str | None = None
     ) -> str | list[str]:
         """What comes before the answer; one text a choice for tasks that ask by context."""
-        item = self.items[index]
+        item = self.item(index)
         if self._shots is not None:
             self._shots.turn_to(index, item)
         context: str | list[str] = self.task.fewshot_context(
@@ -97,7 +165,7 @@ class Renderer:
         """lm-eval's requests about an item, in its order."""
         task = self.task
         made = task.construct_requests(
-            doc=self.items[index],
+            doc=self.item(index),
             ctx=context,
             metadata=(task.config.task, index, task.config.repeats),
             apply_chat_template=chat is not None,

@@ -10,6 +10,7 @@ from typing import Any
 from regress.definitions.headline import Headline
 from regress.definitions.known import KINDS
 from regress.identity import file_hash, fingerprint, sequence_hash, source_json, task_fingerprint
+from regress.tasks.rendering import rows
 from regress.types import Instance, TaskSpec
 
 # Said elsewhere in the spec (items, examples, generation), or no part of what is asked.
@@ -82,7 +83,7 @@ def task_spec(
         fixed: Whether all items share their worked examples.
     """
     config = task.config
-    shots = list(task.fewshot_docs() or ()) if config.num_fewshot else []
+    shots = rows(task.fewshot_docs() or ()) if config.num_fewshot else ()
     metadata = config.metadata or {}
     spec = TaskSpec(
         name=config.task,
@@ -97,7 +98,7 @@ def task_spec(
         generation=config.generation_kwargs if task.OUTPUT_TYPE == "generate_until" else {},
         data=task.origin,
         definition=definition_hash(task),
-        items=sequence_hash([*(one.source or "" for one in items), *(source_json(dict(s)) for s in shots)]),
+        items=sequence_hash([*(one.source or "" for one in items), *map(source_json, shots)]),
         targets=sequence_hash(f"{one.golds}{one.target}" for one in items),
         prompts=sequence_hash(prompts),
         n=len(items),

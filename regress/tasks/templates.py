@@ -26,7 +26,8 @@ class Templates(SandboxedEnvironment):
         if args or kwargs or not isinstance(source, str):
             return super().from_string(source, *args, **kwargs)
         if source not in self._compiled:
-            self._compiled[source] = super().from_string(source)
+            self._compiled[source] = compiled = super().from_string(source)
+            compiled.globals = dict(compiled.globals)  # as jinja's chain they take longer than most templates
         return self._compiled[source]
 
 
