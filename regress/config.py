@@ -84,16 +84,17 @@ class Settings:
     """Run Python that a task YAML given by path names."""
     allow_unsafe_code: bool = False
     """Run tasks that execute what a model wrote."""
-    engine: str = "hf"
-    """What runs the models: `scripted`, `hf`, or any other model type of lm-eval."""
+    engine: str = "local"
+    """What runs the models: `local`, `scripted`, `hf`, or any other model type of lm-eval."""
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments for the engine."""
     dtype: str | None = None
     """Weight type of the forward pass; null: the checkpoint's."""
     device: str | None = None
     """Where it runs; null: the first GPU, else the CPU."""
-    batch_size: int = 8
-    """Requests that go through the model together; changes answers in the last digits, so it is keyed."""
+    batch_size: int | None = None
+    """Requests that go through the model together; changes answers in the last digits, so it is keyed.
+    Null: as the engine has it."""
     chat_template: str = "none"
     """`none`, `auto` (the tokenizer's, if it has one) or the name of one of its templates."""
     system: str | None = None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import struct
 from pathlib import Path
-from typing import Any
 
 from regress.errors import ModelError
 from regress.identity import canonical_json, file_hash, sequence_hash, text_hash
+from regress.remembered import Remembered
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -152,37 +151,8 @@ def weight_hash(file: Path) -> str:
         return blob.name
     stat = blob.stat()
     key = f"{blob}|{stat.st_size}|{stat.st_mtime_ns}"
-    memory = _Memory()
+    memory = Remembered("weights")
     if (known := memory.get(key)) is None:
         known = file_hash(blob)
         memory.put(key, known)
     return known
-
-
-class _Memory:
-    """Hashes remembered between processes; losing it costs time, never truth."""
-
-    def __init__(self) -> None:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self._path = Path(cache) / "regress" / "weights.json"
-
-    def get(self, key: str) -> str | None:
-        value = self._read().get(key)
-        return value if isinstance(value, str) else None
-
-    def put(self, key: str, value: str) -> None:
-        entries = {**self._read(), key: value}
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f".weights.{os.getpid()}")
-            temporary.write_text(json.dumps(entries), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            return  # a read-only home is no reason to fail
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}

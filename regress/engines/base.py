@@ -43,12 +43,23 @@ class Engine(Protocol):
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Answer every request of every instance, in the order given.
 
-        The answers depend on these requests alone, not on what was answered before.
+        The answers depend on these requests and on `state` alone, not on what was answered before.
 
         Raises:
             EngineError: If the engine cannot be built or fails as a whole; a single request that
                 has no answer gets a response with `error`.
         """
+        ...
+
+    def state(self) -> Mapping[str, Any]:
+        """What the engine had to change about itself while answering, such as limits for lack of memory.
+
+        Empty where nothing was; JSON values otherwise.
+        """
+        ...
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on as an engine would that has just told `state`; from the start if it is empty."""
         ...
 
     def close(self) -> None:

@@ -98,38 +98,41 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
     def _loglikelihood_tokens(
         self, requests: list[Pair], disable_tqdm: bool = False, override_bs: int | None = None
     ) -> list[tuple[float, bool]]:
-        facts = [self._likelihood_facts(context, continuation) for _, context, continuation in requests]
+        facts = [self.shown_of(context, continuation) for _, context, continuation in requests]
         if all(key is not None for key, _, _ in requests):  # windows of a rolling request have no key
             self.likelihood_facts += facts
-        windows = [self._windows(request) for request in requests]
+        windows = [
+            [(key, *window) for window in self.windows(context, continuation)]
+            for key, context, continuation in requests
+        ]
         flat = [window for group in windows for window in group]
         scored = iter(
             super()._loglikelihood_tokens(flat, disable_tqdm=True, override_bs=override_bs) if flat else []
         )
         return [_total([next(scored) for _ in group]) for group in windows]
 
-    def _windows(self, request: Pair) -> list[Pair]:
-        """The request as lm-eval can score it: itself, or windows where the continuation alone is too long.
+    def windows(self, context: list[int], continuation: list[int]) -> list[tuple[list[int], list[int]]]:
+        """What lm-eval can score in one go: the pair itself, or windows where the continuation is too long.
 
         lm-eval stops with an assertion there. Scoring every token, window after window as for a
         rolling likelihood, keeps the sum over the continuation complete.
         """
-        key, context, continuation = request
         if not context or not continuation:
             return []
         if len(continuation) <= self.max_length:
-            return [request]
+            return [(context, continuation)]
         rolled = get_rolling_token_windows(continuation, context[-1], self.max_length, context_len=1)
-        return [(key, *make_disjoint_window(window)) for window in rolled]
+        return [make_disjoint_window(window) for window in rolled]
 
-    def _likelihood_facts(self, context: list[int], continuation: list[int]) -> LikelihoodFacts:
+    def shown_of(self, context: list[int], continuation: list[int]) -> LikelihoodFacts:
+        """What a request's answer is told about what was shown."""
         after = len(continuation) - 1 if self.backend == "causal" else 0  # what shares the context's room
         cut = min(max(0, len(context) + after - self.max_length), max(0, len(context) - 1))
         return LikelihoodFacts(
             prompt_tokens=len(context) - cut,
             output_tokens=len(continuation),
             left_truncated=cut,
-            shown=_hash_ids(context[cut:] + continuation),
+            shown=hash_ids(context[cut:] + continuation),
             error=None if context and continuation else "the continuation has no token of its own",
         )
 
@@ -146,7 +149,7 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
         if left_truncate_len:
             ids, mask = ids[:, -left_truncate_len:], mask[:, -left_truncate_len:]
         self._batch = [
-            (string, length, int(kept.sum()), _hash_ids(row[kept.bool()].tolist()))
+            (string, length, int(kept.sum()), hash_ids(row[kept.bool()].tolist()))
             for string, length, row, kept in zip(strings, lengths, ids, mask, strict=True)
         ]
         return ids, mask
@@ -164,7 +167,7 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
         ):
             # an encoder-decoder's output holds its start token where others hold the prompt
             begins = context.shape[1] if self.backend == "causal" else 1
-            written, finish = self._where_it_ends(row[begins:], stop)
+            written, finish = self.where_it_ends(row[begins:], stop)
             self.generation_facts[string].append(
                 GenerationFacts(
                     prompt_tokens=kept,
@@ -177,9 +180,9 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
             )
         return output
 
-    def _where_it_ends(self, tokens: list[int], stop: list[str]) -> tuple[int, Finish]:
+    def where_it_ends(self, tokens: list[int], stop: list[str]) -> tuple[int, Finish]:
         """Tokens written up to the end of the answer, and why it ended there."""
-        ends = self._end_tokens()
+        ends = self.end_tokens()
         end = next((place for place, token in enumerate(tokens) if token in ends), None)
         upto = tokens if end is None else tokens[:end]
 
@@ -195,7 +198,8 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
             low, high = (low, middle) if stopped(middle) else (middle + 1, high)
         return low, "stop"
 
-    def _end_tokens(self) -> set[int]:
+    def end_tokens(self) -> set[int]:
+        """Tokens that end an answer."""
         declared = getattr(self.model.generation_config, "eos_token_id", None)
         declared = declared if isinstance(declared, list) else [declared]
         return {token for token in [*declared, self.eot_token_id] if token is not None}
@@ -207,5 +211,6 @@ def _total(windows: list[tuple[float, bool]]) -> tuple[float, bool]:
     return sum(value for value, _ in windows), all(greedy for _, greedy in windows)
 
 
-def _hash_ids(ids: list[int]) -> str:
+def hash_ids(ids: list[int]) -> str:
+    """Hash of token ids."""
     return text_hash(",".join(map(str, ids)))

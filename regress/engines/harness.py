@@ -71,7 +71,7 @@ class HarnessEngine:
         asked = task.generation.get("max_gen_toks")
         if asked is not None and (used := self._fitting(asked)) != asked:
             settings["max_gen_toks_reduced"] = {"asked": asked, "used": used}
-        if _sampled(task.generation):
+        if sampled(task.generation):
             settings["seed"] = self._seed
         return EngineSpec(
             name=self._name,
@@ -92,6 +92,13 @@ class HarnessEngine:
             "versions": {name: _version(name) for name in RECORDED_LIBRARIES},
         }
 
+    def state(self) -> Mapping[str, Any]:
+        """Nothing changes."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Nothing to go on from."""
+
     def close(self) -> None:
         """Drop the model and give its memory back."""
         import gc
@@ -106,24 +113,24 @@ class HarnessEngine:
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Answer every request, all of one kind and setting in one call to lm-eval."""
         flat = [request for group in requests for request in group]
+        repeats = [group[:place].count(request) for group in requests for place, request in enumerate(group)]
         responses: list[Response | None] = [None] * len(flat)
         for places in _by_call(flat):
-            batch = [flat[place] for place in places]
-            for place, response in zip(places, self._call(batch), strict=True):
+            asked = self._call([flat[place] for place in places], [repeats[place] for place in places])
+            for place, response in zip(places, asked, strict=True):
                 responses[place] = response
         answers = iter(responses)
         return [[_answered(next(answers)) for _ in group] for group in requests]
 
-    def _call(self, batch: Sequence[Any]) -> Sequence[Response]:
+    def _call(self, batch: Sequence[Any], repeats: Sequence[int]) -> Sequence[Response]:
         try:
-            lm = self._loaded()
             match batch[0]:
                 case Loglikelihood():
-                    return _loglikelihood(lm, batch)
+                    return self._loglikelihood(batch)
                 case RollingLoglikelihood():
-                    return _rolling(lm, batch)
+                    return self._rolling(batch)
                 case _:
-                    return self._generate(lm, batch)
+                    return self._generate(batch, repeats)
         except RegressError:
             raise
         except Exception as error:  # lm-eval, torch or a server somewhere raise what they like
@@ -151,14 +158,28 @@ class HarnessEngine:
         length = self.model.context_length
         return max_tokens if length is None or max_tokens < length else max(1, length // 2)
 
-    def _generate(self, lm: Any, batch: Sequence[Generation]) -> Sequence[Response]:
-        asked = batch[0]
+    def _loglikelihood(self, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
+        lm = self._loaded()
+        asked = [request for request in batch if request.continuation]  # lm-eval trips over an empty one
+        scored = iter(_scored(lm, asked)) if asked else iter(())
+        nothing = Logprob(value=math.nan, error=NO_TOKEN)
+        return [next(scored) if request.continuation else nothing for request in batch]
+
+    def _rolling(self, batch: Sequence[RollingLoglikelihood]) -> Sequence[Response]:
+        lm = self._loaded()
+        texts = [(request.text,) for request in batch]
+        values = _ask(lm.loglikelihood_rolling, texts, "loglikelihood_rolling")
+        return [logprob(value, False, {}) for value in values]
+
+    def _generate(self, batch: Sequence[Generation], repeats: Sequence[int]) -> Sequence[Response]:
+        """Answers; `repeats` counts equal requests before each within its instance."""
+        lm, asked = self._loaded(), batch[0]
         arguments = {
             **asked.options,
             "until": list(asked.until),
             "max_gen_toks": self._fitting(asked.max_tokens),
         }
-        if _sampled(asked.options):
+        if sampled(asked.options):
             _seed_everything(self._seed, batch)
         facts = getattr(lm, "generation_facts", None)
         if facts is not None:
@@ -183,13 +204,6 @@ class HarnessEngine:
         ]
 
 
-def _loglikelihood(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
-    asked = [request for request in batch if request.continuation]  # lm-eval trips over an empty one
-    scored = iter(_scored(lm, asked)) if asked else iter(())
-    nothing = Logprob(value=math.nan, error=NO_TOKEN)
-    return [next(scored) if request.continuation else nothing for request in batch]
-
-
 def _scored(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
     facts = getattr(lm, "likelihood_facts", None)
     if facts is not None:
@@ -197,21 +211,17 @@ def _scored(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:
     pairs = [(request.context, request.continuation) for request in batch]
     answers = _ask(lm.loglikelihood, pairs, "loglikelihood")
     if facts is None:
-        return [_logprob(value, greedy, {}) for value, greedy in answers]
+        return [logprob(value, greedy, {}) for value, greedy in answers]
     return [
-        _logprob(value, greedy, plain(fact))
+        logprob(value, greedy, plain(fact))
         for (value, greedy), fact in zip(answers, list(facts), strict=True)
     ]
 
 
-def _logprob(value: float, greedy: bool, facts: Mapping[str, Any]) -> Logprob:
+def logprob(value: float, greedy: bool, facts: Mapping[str, Any]) -> Logprob:
+    """A log-likelihood with the facts about it (`regress.engines.facts`); nan is an error."""
     error = facts.get("error") or (NAN if math.isnan(value) else None)
     return Logprob(value=float(value), greedy=bool(greedy), **{**facts, "error": error})
-
-
-def _rolling(lm: Any, batch: Sequence[RollingLoglikelihood]) -> Sequence[Response]:
-    values = _ask(lm.loglikelihood_rolling, [(request.text,) for request in batch], "loglikelihood_rolling")
-    return [_logprob(value, False, {}) for value in values]
 
 
 def _ask(verb: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], kind: Any) -> list[Any]:
@@ -242,7 +252,7 @@ def _answered(response: Response | None) -> Response:
     return response
 
 
-def _sampled(options: Mapping[str, Any]) -> bool:
+def sampled(options: Mapping[str, Any]) -> bool:
     """Whether lm-eval samples: said so, or a temperature above 0 where nothing is said."""
     said = options.get("do_sample")
     return bool(said) if said is not None else float(options.get("temperature") or 0.0) > 0.0
@@ -264,7 +274,8 @@ def _version(distribution: str) -> str:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory, of the machine or of a GPU, ran out."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    what = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in what or "can't allocate memory" in what
 
 
 def hidden_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

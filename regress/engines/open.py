@@ -15,6 +15,7 @@ from regress.config import Alias, Settings
 from regress.engines.base import Engine
 from regress.engines.chat import chosen_template, renderer
 from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
+from regress.engines.limits import NAMES, OTHER_BATCH_SIZE, batch_size, limits
 from regress.engines.machine import check_memory, known_device, known_dtype
 from regress.engines.scripted import open_table
 from regress.errors import (
@@ -28,7 +29,8 @@ from regress.errors import (
 )
 from regress.types import ModelSpec
 
-LOADS_CHECKPOINTS = {"hf", "hf-auto", "huggingface", "vllm", "sglang"}
+HF = {"hf", "hf-auto", "huggingface"}
+LOADS_CHECKPOINTS = {"local", *HF, "vllm", "sglang"}
 _OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
 _OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
 
@@ -73,8 +75,8 @@ def _require_engine(name: str) -> None:
         from lm_eval.models import MODEL_MAPPING
     except ImportError:
         raise MissingExtra("running a model", "models", "lm-eval") from None
-    if name not in MODEL_MAPPING:
-        raise UnknownName("engine", name, [*MODEL_MAPPING, "scripted"])
+    if name != "local" and name not in MODEL_MAPPING:
+        raise UnknownName("engine", name, [*MODEL_MAPPING, "local", "scripted"])
 
 
 def _refuse_ambiguous(settings: Settings) -> None:
@@ -131,16 +133,30 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
         check_memory(checkpoint, dtype, device)
         return _build(settings.engine, arguments, checkpoint.name)
 
+    common: dict[str, Any] = {"seed": settings.seed, "chat": renderer(tokenizer, template), "device": device}
+    if settings.engine == "local":
+        from regress.engines.local import LocalEngine
+
+        return LocalEngine(
+            model,
+            load,
+            limits=limits(settings),
+            settings=hidden_settings(_harness_arguments(settings)),
+            **common,
+        )
     return HarnessEngine(
-        "hf" if settings.engine in ("hf-auto", "huggingface") else settings.engine,
+        "hf" if settings.engine in HF else settings.engine,
         model,
         load,
-        batch_size=settings.batch_size,
+        batch_size=batch_size(settings),
         settings={"softmax_dtype": "float32", **hidden_settings(settings.engine_args)},
-        seed=settings.seed,
-        chat=renderer(tokenizer, template),
-        device=device,
+        **common,
     )
+
+
+def _harness_arguments(settings: Settings) -> dict[str, Any]:
+    """Engine arguments that are for lm-eval."""
+    return {name: value for name, value in settings.engine_args.items() if name not in NAMES}
 
 
 def _checkpoint_arguments(
@@ -149,10 +165,10 @@ def _checkpoint_arguments(
     arguments: dict[str, Any] = {
         "pretrained": str(checkpoint.folder),
         "dtype": dtype,
-        "batch_size": settings.batch_size,
+        "batch_size": OTHER_BATCH_SIZE if settings.engine == "local" else batch_size(settings),
         "trust_remote_code": settings.trust_remote_code,
     }
-    if settings.engine in ("hf", "hf-auto", "huggingface"):
+    if settings.engine in {"local", *HF}:
         arguments |= {
             "device": device,
             "softmax_dtype": "float32",
@@ -165,12 +181,12 @@ def _checkpoint_arguments(
         arguments["lora_local_path"] = str(checkpoint.adapter_folder)
     if settings.engine == "vllm":
         arguments["seed"] = settings.seed
-    return arguments | dict(settings.engine_args)
+    return arguments | _harness_arguments(settings)
 
 
 def _open_remote(name: str, settings: Settings) -> HarnessEngine:
     """An engine that names a model somebody else holds: its weights cannot be fingerprinted."""
-    arguments = {"batch_size": settings.batch_size, **settings.engine_args}
+    arguments = {"batch_size": batch_size(settings), **settings.engine_args}
 
     def load() -> Any:
         accepted = _parameters(settings.engine)
@@ -183,7 +199,7 @@ def _open_remote(name: str, settings: Settings) -> HarnessEngine:
         settings.engine,
         ModelSpec(name=name, source=name, system=settings.system),
         load,
-        batch_size=settings.batch_size,
+        batch_size=batch_size(settings),
         settings=hidden_settings(settings.engine_args),
         seed=settings.seed,
     )
@@ -196,7 +212,7 @@ def _build(engine: str, arguments: Mapping[str, Any], name: str) -> Any:
         with warnings.catch_warnings():
             # PEFT would go on with adapter weights that it made up
             warnings.filterwarnings("error", message="Found missing adapter keys")
-            if engine in ("hf", "hf-auto", "huggingface"):
+            if engine in {"local", *HF}:
                 from regress.engines.facts import TellingHFLM
 
                 return TellingHFLM(**arguments)

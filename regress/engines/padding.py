@@ -37,7 +37,9 @@ def check_padding(
     """
     size = max(LEAST_BATCH, batch_size)
     batches = {task: mixed(asked, size) for task, asked in questions.items() if asked}
-    alone, together = (_answered(open_engine(each), batches) for each in (1, size))
+    singly = {task: [[one] for batch in each for one in batch] for task, each in batches.items()}
+    alone = _answered(open_engine(1), singly)
+    together = _answered(open_engine(size), batches)
     return {task: compared(alone[task], together[task], size) for task in batches}
 
 

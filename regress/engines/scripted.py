@@ -67,6 +67,13 @@ class ScriptedEngine:
         """Look every request up."""
         return [[self._answer(request) for request in group] for group in requests]
 
+    def state(self) -> Mapping[str, Any]:
+        """Nothing changes."""
+        return {}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Nothing to go on from."""
+
     def close(self) -> None:
         """Nothing to free."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from regress.errors import DamagedRun, IncompleteRun, LockedRun, StoreError
-from regress.identity import file_hash, hashed, run_fingerprint, text_hash
+from regress.identity import canonical_json, file_hash, hashed, run_fingerprint, text_hash
 from regress.schema import PREDICTION, prediction_table
 from regress.store.lock import LOCK, RunLock
 from regress.store.manifest import SPEC, read_manifest, read_spec, replacing, write_manifest, write_spec
 from regress.types import Manifest, Prediction, RunSpec
 
 PARTS, PREDICTIONS = "parts", "predictions.parquet"
+STATE = b"regress.engine_state"
+"""Key in a part's metadata: what the engine had changed about itself when it answered the chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,18 +125,33 @@ class RunWriter:
             try:
                 content = path.read_bytes()
                 if path.name == self._part_name(chunk, content):
-                    return pq.read_table(pa.BufferReader(content)).cast(PREDICTION)
+                    table = pq.read_table(pa.BufferReader(content))
+                    return table.cast(PREDICTION).replace_schema_metadata(table.schema.metadata)
             except (pa.ArrowException, OSError, ValueError):  # not to be read, or by another schema
                 pass
             if path not in self.damaged:
                 self.damaged.append(path)
         return None
 
-    def append(self, chunk: Chunk, predictions: Sequence[Prediction]) -> None:
-        """Store a chunk's predictions, all or nothing: after this returns they survive a crash."""
-        self.append_table(
-            chunk, prediction_table(sorted(predictions, key=lambda row: (row.index, row.repeat)))
-        )
+    def state_before(self, chunk: Chunk) -> Mapping[str, Any]:
+        """The engine's state after the nearest stored chunk before this one; empty if there is none."""
+        for earlier in reversed(self.chunks[: self.chunks.index(chunk)]):
+            if (table := self._stored(earlier)) is not None:
+                return dict(json.loads((table.schema.metadata or {}).get(STATE, b"{}")))
+        return {}
+
+    def append(
+        self, chunk: Chunk, predictions: Sequence[Prediction], state: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store a chunk's predictions, all or nothing: after this returns they survive a crash.
+
+        Args:
+            chunk: Which.
+            predictions: Of all its instances.
+            state: The engine's state after it, for `state_before`.
+        """
+        rows = prediction_table(sorted(predictions, key=lambda row: (row.index, row.repeat)))
+        self.append_table(chunk, rows.replace_schema_metadata({STATE: canonical_json(state or {})}))
 
     def append_table(self, chunk: Chunk, predictions: pa.Table) -> None:
         """The same for a table of `regress.schema.PREDICTION`, by index and repeat."""
@@ -176,7 +194,7 @@ class RunWriter:
         rows = 0
         with pq.ParquetWriter(target, PREDICTION, compression="zstd", write_page_checksum=True) as writer:
             for table in self._in_order(map(self._kept, self.chunks)):
-                writer.write_table(table)
+                writer.write_table(table.replace_schema_metadata())
                 rows += table.num_rows
         return rows
 

@@ -178,9 +178,10 @@ def _answer_task(
     with store.writer(label, spec, indices) as writer:
         began = time.monotonic()
         _answer(writer, engine, task, settings, shown, progress)
-        folder = writer.finish(
-            {**recorded, **engine.recorded(), "seconds": round(time.monotonic() - began, 3)}
-        )
+        told = engine.recorded()
+        for what, why in told.get("fallback", {}).items():
+            progress(Remark(text=f"{shown}: lm-eval's engine answered {what} ({why})"))
+        folder = writer.finish({**recorded, **told, "seconds": round(time.monotonic() - began, 3)})
     progress(Finished(model=shown, task=task.spec.name, path=str(folder)))
     return folder
 
@@ -196,11 +197,12 @@ def _answer(
     progress(Started(model=model, task=name, done=done, total=total))
     for chunk in todo:
         requests = [task.requests(index, chat=engine.chat, system=settings.system) for index in chunk.indices]
+        engine.resume(writer.state_before(chunk))
         responses = engine.answer(requests)
         predictions = [
             task.score(index, response) for index, response in zip(chunk.indices, responses, strict=True)
         ]
-        writer.append(chunk, predictions)
+        writer.append(chunk, predictions, engine.state())
         done += len(chunk.indices)
         progress(Advanced(model=model, task=name, done=done, total=total))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from regress.config import Alias, Settings
 from regress.engines.base import Engine
+from regress.engines.limits import batch_size
 from regress.engines.open import LOADS_CHECKPOINTS, open_engine
 from regress.engines.padding import DTYPE, Question, check_padding
 from regress.errors import RegressError
@@ -43,15 +44,15 @@ def padding_checks(
     if reason := _impossible(engine, settings):
         return {task.spec.name: reason for task in tasks}
 
-    def in_float32(batch_size: int) -> Engine:
-        changed = dataclasses.replace(settings, dtype=DTYPE, batch_size=batch_size)
+    def in_float32(size: int) -> Engine:
+        changed = dataclasses.replace(settings, dtype=DTYPE, batch_size=size)
         return open_engine(model, changed, aliases)
 
     names = ", ".join(task.spec.name for task in tasks)
     progress(Remark(text=f"{model}: checking whether padding changes an answer, in {DTYPE}, on {names}"))
     asked = {task.spec.name: questions(task, engine, settings) for task in tasks}
     try:
-        checks = check_padding(in_float32, asked, settings.batch_size)
+        checks = check_padding(in_float32, asked, batch_size(settings))
     except RegressError as error:  # too little memory for float32, or no float32 in this engine
         return dict.fromkeys(asked, Notice(code="padding-failed", data={"why": error.what}))
     nothing = Notice(code="padding-no-questions")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from regress.config import Settings
+from regress.engines.limits import batch_size
 from regress.errors import UnknownName, UsageError
 from regress.types import VARIATIONS, EngineSpec, RunSpec, Variation
 
@@ -38,7 +39,7 @@ class Replica:
         9
         """
         if self.kind == "batch":
-            sizes = other_batch_sizes(asked.batch_size)
+            sizes = other_batch_sizes(batch_size(asked))
             return replace(asked, batch_size=next(itertools.islice(sizes, self.number - 1, None)))
         if self.kind == "seed":
             return replace(asked, seed=asked.seed + self.number)

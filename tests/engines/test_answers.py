@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from regress.config import Settings
@@ -24,10 +25,17 @@ from regress.workflows.evaluate import evaluate
 pytestmark = pytest.mark.models
 
 Make = Callable[..., Path]
+ENGINE = "local"
+ROUNDED = ["choice_logprobs", "gold_margin"]
+
+
+@pytest.fixture(autouse=True, params=["local", "hf"])
+def both_engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ENGINE", request.param)
 
 
 def engine(folder: Path | str, **settings: Any) -> HarnessEngine:
-    opened = open_engine(str(folder), Settings(**settings), {})
+    opened = open_engine(str(folder), Settings(**{"engine": ENGINE, **settings}), {})
     assert isinstance(opened, HarnessEngine)
     return opened
 
@@ -223,7 +231,9 @@ def test_an_adapter_that_lacks_weights_is_refused(
     tensors = load_file(added / "adapter_model.safetensors")
     tensors.pop(sorted(tensors)[0])
     save_file(tensors, added / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=r"cannot be loaded by engine hf \(Found missing adapter keys"):
+    with pytest.raises(
+        ModelError, match=rf"cannot be loaded by engine {ENGINE} \(Found missing adapter keys"
+    ):
         engine(f"{base}+{added}").answer([[Loglikelihood(context="Q:", continuation=" a")]])
 
 
@@ -247,10 +257,14 @@ def test_the_chunk_size_changes_no_answer(make_checkpoint: Make, piqa: Path, tmp
     model = str(make_checkpoint())
     tables = []
     for size in (2, 6):
-        given: dict[str, Any] = {"data": str(piqa), "chunk_size": size, "batch_size": 1}
+        given: dict[str, Any] = {"data": str(piqa), "chunk_size": size, "batch_size": 1, "engine": ENGINE}
         (folder,) = evaluate(model, tasks="piqa", store=tmp_path / f"runs{size}", **given)
         tables.append(read_run(folder).predictions)
-    assert tables[0].equals(tables[1])
+    few, many = (table.drop_columns(ROUNDED) for table in tables)
+    assert few.equals(many)
+    for name in ROUNDED:  # other neighbours in the local engine, so other last digits
+        first, second = (np.array(table[name].to_pylist()) for table in tables)
+        assert np.abs(first - second).max() < 2e-4
 
 
 @pytest.fixture
@@ -324,7 +338,7 @@ def test_a_hidden_model_tells_no_facts(piqa: Path) -> None:
 
 
 def test_a_tokenizer_that_knows_more_words_than_the_model(make_checkpoint: Make) -> None:
-    with pytest.raises(EngineError, match=r"engine hf failed on .* \(IndexError"):
+    with pytest.raises(EngineError, match=rf"engine {ENGINE} failed on .* \(IndexError"):
         engine(make_checkpoint(vocab_size=5)).answer([[Generation(prompt="Q: a")]])
 
 

@@ -17,10 +17,16 @@ from regress.types import Generation, Loglikelihood, Logprob, RollingLoglikeliho
 pytestmark = pytest.mark.models
 
 Make = Callable[..., Path]
+ENGINE = "local"
+
+
+@pytest.fixture(autouse=True, params=["local", "hf"])
+def both_engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "ENGINE", request.param)
 
 
 def engine(folder: Path, **settings: Any) -> HarnessEngine:
-    opened = open_engine(str(folder), Settings(**settings), {})
+    opened = open_engine(str(folder), Settings(**{"engine": ENGINE, **settings}), {})
     assert isinstance(opened, HarnessEngine)
     return opened
 

@@ -184,7 +184,7 @@ def test_running_out_of_memory_later_says_what_to_do(
         raise RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")
 
     monkeypatch.setattr(TellingHFLM, "_model_call", exhausted)
-    with pytest.raises(EngineError, match=r"ran out of memory with batches of 8 .*--batch-size"):
+    with pytest.raises(EngineError, match=r"ran out of memory with batches of 64 .*--batch-size"):
         engine(make_checkpoint()).answer(ASKED)
 
 
@@ -282,7 +282,7 @@ def test_weights_of_another_shape(make_checkpoint: Make) -> None:
     folder = make_checkpoint()
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 96}))
-    with pytest.raises(ModelError, match="cannot be loaded by engine hf"):
+    with pytest.raises(ModelError, match="cannot be loaded by engine local"):
         engine(folder).answer(ASKED)
 
 
@@ -297,7 +297,7 @@ def test_an_unknown_architecture(make_checkpoint: Make) -> None:
 
 
 def test_an_argument_that_the_engine_does_not_take(make_checkpoint: Make) -> None:
-    with pytest.raises(ModelError, match=r"cannot be loaded by engine hf .*--engine-args"):
+    with pytest.raises(ModelError, match=r"cannot be loaded by engine local .*--engine-args"):
         engine(make_checkpoint(), engine_args={"no_such_argument": 1}).answer(ASKED)
 
 

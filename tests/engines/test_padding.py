@@ -128,14 +128,14 @@ QUESTIONS = [
 
 
 @pytest.fixture
-def check_hf(make_checkpoint: Callable[..., Path]) -> Callable[..., Any]:
-    """The check of lm-eval's `hf` on a tiny model stored in bfloat16."""
+def check_tiny(make_checkpoint: Callable[..., Path]) -> Callable[..., Any]:
+    """The check of an engine on a tiny model stored in bfloat16."""
 
-    def checked(questions: Sequence[Any]) -> Any:
+    def checked(questions: Sequence[Any], engine: str) -> Any:
         folder = str(make_checkpoint(dtype="bfloat16"))
 
         def opened(size: int) -> Any:
-            return open_engine(folder, Settings(dtype="float32", batch_size=size), {})
+            return open_engine(folder, Settings(engine=engine, dtype="float32", batch_size=size), {})
 
         return check_padding(opened, {"toy": questions}, 8)["toy"]
 
@@ -147,8 +147,11 @@ ROLLING = [RollingLoglikelihood(text="Q:" + word) for word in WORDS]
 
 @pytest.mark.models
 @pytest.mark.parametrize("questions", [QUESTIONS, ROLLING], ids=["choices", "texts"])
-def test_the_harness_pads_rightly(check_hf: Callable[..., Any], questions: Sequence[Any]) -> None:
-    result = check_hf(questions)
+@pytest.mark.parametrize("engine", ["local", "hf"])
+def test_the_engines_mask_rightly(
+    engine: str, check_tiny: Callable[..., Any], questions: Sequence[Any]
+) -> None:
+    result = check_tiny(questions, engine)
     assert result.n == len(questions)
     assert result.largest < 1e-4
 
@@ -156,7 +159,7 @@ def test_the_harness_pads_rightly(check_hf: Callable[..., Any], questions: Seque
 @pytest.mark.models
 @pytest.mark.parametrize("questions", [QUESTIONS, ROLLING], ids=["choices", "texts"])
 def test_padding_on_the_wrong_side_is_found(
-    check_hf: Callable[..., Any], questions: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+    check_tiny: Callable[..., Any], questions: Sequence[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mistake that such code has made: pads before the text, and no mask that hides them."""
     import lm_eval.models.huggingface as harness
@@ -167,5 +170,5 @@ def test_padding_on_the_wrong_side_is_found(
         return right(length, tensors, padding_side="left")
 
     monkeypatch.setattr(harness, "pad_and_concat", wrong)
-    result = check_hf(questions)
+    result = check_tiny(questions, "hf")
     assert not result.sound

@@ -1,0 +1,153 @@
+"""Writing answers: continuous batching over slots, each sequence leaving when it has ended.
+
+The prefix that all prompts of a chunk share is computed once and read by every slot; what a slot
+holds is only its own. Prompts enter longest first, so that those side by side are of like length.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from regress.engines.attention import Prefix, Slots, aligned
+from regress.engines.choosing import Answer, Chooser
+from regress.engines.native import NativeModel
+from regress.engines.schedule import LEAST_PREFIX, Ids, Window, shared_prefix
+
+
+def write(
+    model: NativeModel,
+    answers: Sequence[Answer],
+    chooser: Chooser,
+    ended: Callable[[Sequence[int]], bool],
+    *,
+    longest: int,
+    slots: int,
+    budget: int,
+) -> None:
+    """Write every answer to its end.
+
+    Args:
+        model: What writes.
+        answers: Prompts with nothing written yet; filled in.
+        chooser: Chooses each next token.
+        ended: Whether an answer has ended with the tokens written so far.
+        longest: Most tokens that `ended` allows.
+        slots: Answers written side by side.
+        budget: Tokens of prompts computed together.
+    """
+    queue = deque(sorted(answers, key=lambda answer: (-len(answer.prompt), answer.prompt.tobytes())))
+    prefix = model.prefix(_prefix([answer.prompt for answer in queue]))
+    writing = _Writing(
+        model, prefix, chooser, ended, min(slots, len(queue)), _capacity(queue, prefix, longest)
+    )
+    while queue or writing.active:
+        writing.admit(_next(queue, writing.free, budget, prefix))
+        writing.step()
+
+
+def _prefix(prompts: Sequence[Ids]) -> Ids:
+    """What all prompts begin with; at least one token of each is left to be computed."""
+    ordered = sorted(prompts, key=lambda tokens: tokens.astype(">i8").tobytes())
+    ends = [ordered[0], ordered[-1]]  # what the first and the last share, all share
+    shared = shared_prefix([Window(tokens, tokens[:1]) for tokens in ends])
+    shortest = min(map(len, prompts)) - 1
+    return shared[: shortest if shortest >= LEAST_PREFIX else 0]
+
+
+def _capacity(answers: Sequence[Answer], prefix: Prefix | None, longest: int) -> int:
+    own = max(len(answer.prompt) for answer in answers) - (prefix.length if prefix else 0)
+    return aligned(own + longest)
+
+
+def _next(queue: deque[Answer], free: int, budget: int, prefix: Prefix | None) -> list[Answer]:
+    """The prompts that enter now: as many as there are free slots, or as fit into the budget, but one."""
+    entering: list[Answer] = []
+    room = budget
+    while queue and len(entering) < free:
+        room -= len(queue[0].prompt) - (prefix.length if prefix else 0)
+        if room < 0 and entering:
+            break
+        entering.append(queue.popleft())
+    return entering
+
+
+class _Writing:
+    """The slots and who is in them; the active ones are always the first."""
+
+    def __init__(
+        self,
+        model: NativeModel,
+        prefix: Prefix | None,
+        chooser: Chooser,
+        ended: Callable[[Sequence[int]], bool],
+        count: int,
+        capacity: int,
+    ) -> None:
+        self.active: list[Answer] = []
+        self._model, self._chooser, self._ended = model, chooser, ended
+        self._memory = Slots(count, capacity, prefix)
+        self._skip = prefix.length if prefix else 0
+
+    @property
+    def free(self) -> int:
+        """Slots without an answer."""
+        return self._memory.count - len(self.active)
+
+    def admit(self, entering: Sequence[Answer]) -> None:
+        """Compute prompts, and write the first token of each."""
+        if not entering:
+            return
+        prompts = [answer.prompt for answer in entering]
+        states, kept = self._model.prefill(prompts, self._memory.prefix)
+        own = [len(prompt) - self._skip for prompt in prompts]
+        slots = np.repeat(len(self.active) + np.arange(len(own)), own)
+        places = np.concatenate([np.arange(length) for length in own])
+        self._memory.fill(kept, *(torch.from_numpy(each).to(self._model.device) for each in (slots, places)))
+        self.active += entering
+        self._write(states, list(entering))
+        self._leave()
+
+    def step(self) -> None:
+        """Write one token of every active answer."""
+        if not self.active:
+            return
+        held = np.array([self._held(answer) for answer in self.active])
+        self._memory.lengths = torch.from_numpy(held).to(self._model.device)
+        self._memory.longest = min(aligned(int(held.max()) + 1), self._memory.capacity)
+        last = np.array([answer.written[-1] for answer in self.active])
+        states = self._model.hidden(last, held + self._skip, self._memory)
+        self._write(states, self.active)
+        self._leave()
+
+    def _held(self, answer: Answer) -> int:
+        """Tokens of an answer in its slot: all but the one written last, which the next step computes."""
+        return len(answer.prompt) - self._skip + len(answer.written) - 1
+
+    def _write(self, states: torch.Tensor, answers: Sequence[Answer]) -> None:
+        for rows in self._model.in_blocks(len(states)):
+            self._choose(self._model.logits(states[rows]), answers[rows])
+
+    def _choose(self, logits: torch.Tensor, answers: Sequence[Answer]) -> None:
+        highest = logits.amax(dim=-1)  # nan where any is nan
+        broken = (highest.isnan() | highest.isposinf()).tolist()
+        if any(broken):
+            logits = logits.masked_fill(torch.tensor(broken, device=logits.device)[:, None], 0.0)
+        chosen = self._chooser.next(logits, answers)
+        for answer, token, failed in zip(answers, chosen, broken, strict=True):
+            answer.written.append(token)
+            answer.broken |= failed
+
+    def _leave(self) -> None:
+        """Let go who has ended; the last ones move into the gaps."""
+        for slot in reversed(range(len(self.active))):
+            answer = self.active[slot]
+            if not answer.broken and not self._ended(answer.written):
+                continue
+            last = self.active.pop()
+            if last is not answer:
+                self.active[slot] = last
+                self._memory.move(len(self.active), slot, self._held(last))
