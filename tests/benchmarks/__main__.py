@@ -1,6 +1,6 @@
 """Speed and memory as ratios and against targets: `make benchmark`, or `python -m tests.benchmarks`.
 
-    python -m tests.benchmarks                  all of it, on a quiet machine, some ten minutes
+    python -m tests.benchmarks                  all of it, on a quiet machine, over an hour
     python -m tests.benchmarks help compare     only these
     python -m tests.benchmarks --tiny           a few items, to see that it runs; the numbers mean nothing
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from .engine.case import engine
 from .figure import Figure
 from .imports import imports
 from .measure import HERE, Spent, python, regress
@@ -124,4 +125,5 @@ CASES: dict[str, Callable[..., list[Figure]]] = {
     "memory": memory,
     "resampling": resampling,
     "imports": imports,
+    "engine": engine,
 }
