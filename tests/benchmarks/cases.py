@@ -1,4 +1,4 @@
-"""What is measured: help, a comparison, our layer over lm-eval, memory, the bootstrap, and imports."""
+"""What is measured: help, a comparison, our layer over lm-eval, requests, memory, the bootstrap, imports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from .bookkeeping import requests
 from .engine.case import engine
 from .figure import Figure
 from .imports import imports
@@ -122,6 +123,7 @@ CASES: dict[str, Callable[..., list[Figure]]] = {
     "help": help_text,
     "compare": compare,
     "overhead": overhead,
+    "requests": requests,
     "memory": memory,
     "resampling": resampling,
     "imports": imports,

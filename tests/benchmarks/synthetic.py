@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,21 +27,24 @@ def hellaswag_runs(folder: Path, n: int) -> list[Path]:
     paths = []
     for name in ("old", "new"):
         logprobs = -40 + 4 * (skill + 0.5 * rng.normal(size=(n, ENDINGS)))
-        spec = RunSpec(
-            model=ModelSpec(
-                name=name, source=name, fingerprint=text_hash(name), tokenizer="t", dtype="float32"
-            ),
-            task=task,
-            engine=EngineSpec(name="hf", version="synthetic", batch_size=8),
-            chunk_size=1024,
-            n=n,
-            ids=sequence_hash(map(_id, range(n))),
-        )
+        spec = run_spec(name, task, map(_id, range(n)))
         with store.writer(name, spec, range(n)) as writer:
             for chunk in writer.todo():
                 writer.append(chunk, [_prediction(i, int(golds[i]), logprobs[i]) for i in chunk.indices])
             paths.append(writer.finish())
     return paths
+
+
+def run_spec(name: str, task: TaskSpec, ids: Iterable[str]) -> RunSpec:
+    """What a model called `name` is asked: all of a task."""
+    return RunSpec(
+        model=ModelSpec(name=name, source=name, fingerprint=text_hash(name), tokenizer="t", dtype="float32"),
+        task=task,
+        engine=EngineSpec(name="hf", version="synthetic", batch_size=8),
+        chunk_size=1024,
+        n=task.n,
+        ids=sequence_hash(ids),
+    )
 
 
 def _task(n: int) -> TaskSpec:
@@ -95,14 +99,35 @@ def _ending(index: int, place: int) -> str:
 
 def piqa_items(folder: Path, n: int) -> None:
     """`n` items of PIQA's form in `folder`/data."""
-    path = folder / "data" / "piqa" / "validation.jsonl"
+    items = (
+        {"goal": f"open jar {i}", "sol1": f"twist lid {i}", "sol2": f"smash lid {i}", "label": i % 2}
+        for i in range(n)
+    )
+    _write_items(folder, "piqa", items)
+
+
+def hellaswag_items(folder: Path, n: int) -> None:
+    """`n` items of HellaSwag's form and length in `folder`/data."""
+    scene = f"{SCENE}[title] reads a recipe.  Then [step] he cracks two eggs."
+    items = (
+        {
+            "ind": i,
+            "activity_label": f"Cooking {i % 200}",
+            "ctx_a": f"Scene {i}: {scene}",
+            "ctx_b": "the man",
+            "ctx": f"Scene {i}: {scene} the man",
+            "endings": [_ending(i, place) for place in range(ENDINGS)],
+            "source_id": f"video~{i // 2}",
+            "split": "val",
+            "split_type": "indomain",
+            "label": str(i % ENDINGS),
+        }
+        for i in range(n)
+    )
+    _write_items(folder, "hellaswag", items)
+
+
+def _write_items(folder: Path, task: str, items: Iterable[Mapping[str, Any]]) -> None:
+    path = folder / "data" / task / "validation.jsonl"
     path.parent.mkdir(parents=True)
-    with path.open("w", encoding="utf-8") as file:
-        for i in range(n):
-            item = {
-                "goal": f"open jar {i}",
-                "sol1": f"twist lid {i}",
-                "sol2": f"smash lid {i}",
-                "label": i % 2,
-            }
-            file.write(json.dumps(item) + "\n")
+    path.write_text("".join(json.dumps(item) + "\n" for item in items), encoding="utf-8")

@@ -23,6 +23,7 @@ def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
         ["help", "compare"],
         ["resampling"],
         ["imports"],
+        pytest.param(["requests"], marks=pytest.mark.models),
         pytest.param(["overhead", "memory"], marks=pytest.mark.slow),
     ],
     ids=str,
@@ -42,4 +43,4 @@ def test_the_benchmarks_run_on_a_tiny_size(cases: list[str], tmp_path: Path) -> 
 def test_an_unknown_case_is_refused() -> None:
     done = benchmarks("speed")
     assert done.returncode == 2
-    assert "help, compare, overhead, memory, resampling, imports" in done.stderr
+    assert "help, compare, overhead, requests, memory, resampling, imports" in done.stderr
