@@ -323,7 +323,7 @@ def _kernel_takes(q: torch.Tensor, v: torch.Tensor, reads: torch.Tensor | None) 
 def _with_lse(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, reads: torch.Tensor | None, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """torch's kernels that tell the log-sum-exp: private ones, so that a model is checked when it is loaded."""
+    """Kernels of torch that tell the log-sum-exp: private ones, so a model is checked when it is loaded."""
     if q.device.type == "cpu":
         bias = None if reads is None else _bias(reads, q.dtype)
         out, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(

@@ -19,6 +19,7 @@ from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, read_run
 from regress.types import (
     VARIATIONS,
+    EngineSpec,
     Manifest,
     NoiseFloor,
     PaddingCheck,
@@ -91,15 +92,22 @@ def _is_rerun(spec: RunSpec, base: RunSpec) -> bool:
     """Whether `spec` is `base` but for what its variation changes, and really changes that."""
     engine = spec.engine
     if spec.variation == "batch":
+        # what goes through the model together is also counted in tokens
         engine = replace(engine, batch_size=base.engine.batch_size)
+        engine = _with_settings(engine, base.engine, "token_budget")
     elif spec.variation == "seed":
-        settings = {name: value for name, value in engine.settings.items() if name != "seed"}
-        kept = {name: value for name, value in base.engine.settings.items() if name == "seed"}
-        engine = replace(engine, settings={**settings, **kept})
+        engine = _with_settings(engine, base.engine, "seed")
     if spec.variation in ("batch", "seed") and spec.engine == base.engine:
         return False
     undone = replace(spec, engine=engine, variation=None, replica=base.replica)
     return run_fingerprint(undone) == run_fingerprint(base)
+
+
+def _with_settings(engine: EngineSpec, other: EngineSpec, name: str) -> EngineSpec:
+    """`engine` with the setting `name` of another, or without where that has none."""
+    settings = {key: value for key, value in engine.settings.items() if key != name}
+    kept = {key: value for key, value in other.settings.items() if key == name}
+    return replace(engine, settings={**settings, **kept})
 
 
 def recorded_padding(reruns: Sequence[StoredRerun]) -> PaddingCheck | None:

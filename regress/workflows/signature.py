@@ -27,7 +27,7 @@ def signature(model: str, settings: Settings, aliases: Mapping[str, Alias], task
 
     Null where it cannot be said: models or items on the hub, other engines, tasks that are not ours.
     """
-    if settings.engine != "hf" or settings.data in (None, "hub"):
+    if settings.engine not in ("local", "hf") or settings.data in (None, "hub"):
         return None
     weights = local_files(model, aliases)
     definition = tasks_folder() / task

@@ -42,6 +42,12 @@ class Padding:
             values += [-float(n) - self.fault * (max(batch) - n) for n in batch]
         return [[Logprob(value=value)] for value in values]
 
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def resume(self, state: Any) -> None:
+        pass
+
     def close(self) -> None:
         self.log.append((self.batch_size, "closed"))
 

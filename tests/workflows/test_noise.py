@@ -13,6 +13,7 @@ import pytest
 import regress
 from regress.definitions.yaml_files import tasks_folder
 from regress.demo.pair import items_folder
+from regress.engines.limits import batch_size
 from regress.engines.scripted import open_table
 from regress.errors import NotComparable, UnknownName, UsageError
 from regress.store.runs import Store, read_run
@@ -66,7 +67,7 @@ class Batched:
 
     def _padded(self, requests: Any, answers: list[list[Any]]) -> list[list[Any]]:
         flat = [(place, request) for place, group in enumerate(requests) for request in group]
-        size, out = self._settings.batch_size, iter([one for group in answers for one in group])
+        size, out = batch_size(self._settings), iter([one for group in answers for one in group])
         told: list[list[Any]] = [[] for _ in requests]
         for first in range(0, len(flat), size):
             batch = flat[first : first + size]
@@ -78,6 +79,12 @@ class Batched:
                     response = dataclasses.replace(response, value=response.value - 0.125 * pads)
                 told[place].append(response)
         return told
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def resume(self, state: Any) -> None:
+        pass
 
     def close(self) -> None:
         Batched.loaded.discard(id(self))
