@@ -178,14 +178,19 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     """How models run."""
     group = parser.add_argument_group("how models run")
     group.add_argument(
-        "--engine", metavar="NAME", help="hf (default), vllm, local-completions, …, or scripted"
+        "--engine", metavar="NAME", help="local (default), hf, vllm, local-completions, …, or scripted"
     )
     group.add_argument("--engine-args", metavar="K=V,…", type=_engine_args, help="further arguments for it")
     group.add_argument("--dtype", metavar="T", help="float32, bfloat16, float16 (default: the checkpoint's)")
     group.add_argument(
         "--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: a GPU if there is one)"
     )
-    group.add_argument("--batch-size", metavar="N", type=whole, help="requests that run together (8)")
+    group.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=whole,
+        help="requests that run together (64; 8 for others than local)",
+    )
     group.add_argument(
         "--max-gen-toks", metavar="N", type=whole, help="longest generated answer (default: the task's)"
     )

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from regress.engines.attention import Prefix, Slots, aligned
 from regress.engines.choosing import Answer, Chooser
+from regress.engines.layouts import Prefix, Slots
 from regress.engines.native import NativeModel
 from regress.engines.schedule import LEAST_PREFIX, Ids, Window, shared_prefix
 
@@ -60,7 +60,7 @@ def _prefix(prompts: Sequence[Ids]) -> Ids:
 
 def _capacity(answers: Sequence[Answer], prefix: Prefix | None, longest: int) -> int:
     own = max(len(answer.prompt) for answer in answers) - (prefix.length if prefix else 0)
-    return aligned(own + longest)
+    return own + longest
 
 
 def _next(queue: deque[Answer], free: int, budget: int, prefix: Prefix | None) -> list[Answer]:
@@ -89,7 +89,7 @@ class _Writing:
     ) -> None:
         self.active: list[Answer] = []
         self._model, self._chooser, self._ended = model, chooser, ended
-        self._memory = Slots(count, capacity, prefix)
+        self._memory = Slots(count, capacity, prefix, model.device, model.dtype)
         self._skip = prefix.length if prefix else 0
 
     @property
@@ -106,7 +106,7 @@ class _Writing:
         own = [len(prompt) - self._skip for prompt in prompts]
         slots = np.repeat(len(self.active) + np.arange(len(own)), own)
         places = np.concatenate([np.arange(length) for length in own])
-        self._memory.fill(kept, *(torch.from_numpy(each).to(self._model.device) for each in (slots, places)))
+        self._memory.fill(kept, slots, places)
         self.active += entering
         self._write(states, list(entering))
         self._leave()
@@ -116,8 +116,7 @@ class _Writing:
         if not self.active:
             return
         held = np.array([self._held(answer) for answer in self.active])
-        self._memory.lengths = torch.from_numpy(held).to(self._model.device)
-        self._memory.longest = min(aligned(int(held.max()) + 1), self._memory.capacity)
+        self._memory.begin(held)
         last = np.array([answer.written[-1] for answer in self.active])
         states = self._model.hidden(last, held + self._skip, self._memory)
         self._write(states, self.active)

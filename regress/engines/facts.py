@@ -56,7 +56,7 @@ class _NanWatch(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         broken = (scores.isnan() | scores.isposinf()).any(dim=-1)
-        self.broken |= broken.cpu()
+        self.broken |= broken.view(len(self.broken), -1).any(dim=-1).cpu()  # several beams a row
         return scores.masked_fill(broken[:, None], 0.0)
 
 

@@ -43,7 +43,7 @@ class PackedLinear(torch.nn.Module):
         super().__init__()
         self.out_features, self.in_features = weight.shape
         self._packed = _pack(weight)
-        self._bias = None if bias is None else bias.detach()
+        self._bias = None if bias is None else bias.detach().clone()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class."""
@@ -60,8 +60,11 @@ def use_fastest(model: torch.nn.Module, dtype: torch.dtype) -> Path:
     if next(model.parameters()).device.type != "cpu" or fastest(dtype) == "torch":
         return "torch"
     linears = [place for place in _children(model, torch.nn.Linear, Conv1D) if place[2].weight.dtype == dtype]
-    done = [_replace(*place) for place in linears]
-    return "onednn" if any(done) else "torch"
+    if not sum(_replace(*place) for place in linears):
+        return "torch"
+    for parameter in model.parameters():  # the others, off the file whose mapping would stay in memory whole
+        parameter.data = parameter.data.clone()
+    return "onednn"
 
 
 def fastest(dtype: torch.dtype) -> Path:

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from regress.engines import attention
-from regress.engines.attention import Layout, Prefix, Trees, Unsupported
+from regress.engines.attention import KeyValue, Layout, Unsupported
 from regress.engines.kernels import use_fastest
+from regress.engines.layouts import Prefix, Trees
 from regress.engines.schedule import Ids, Pack, Window, separate
 
 HEAD_ELEMENTS = {"cpu": 2**22, "cuda": 2**26}
@@ -60,7 +61,7 @@ class NativeModel:
 
     def packed(self, pack: Pack, prefix: Prefix | None) -> torch.Tensor:
         """Hidden states [R, width] of the rows of a pack that are wanted."""
-        layout = Trees(pack, prefix if pack.prefixed else None, self.device)
+        layout = Trees(pack, prefix if pack.prefixed else None, self.device, self.dtype)
         states = self.hidden(pack.tokens, pack.positions, layout)
         return states.index_select(0, torch.from_numpy(pack.rows).to(self.device))
 
@@ -75,18 +76,16 @@ class NativeModel:
             self._prefix = key, Prefix(len(tokens), layout)
         return self._prefix[1]
 
-    def prefill(
-        self, prompts: list[Ids], prefix: Prefix | None
-    ) -> tuple[torch.Tensor, dict[int, attention.KeyValue]]:
+    def prefill(self, prompts: list[Ids], prefix: Prefix | None) -> tuple[torch.Tensor, dict[int, KeyValue]]:
         """Compute prompts beyond their prefix: last hidden states [prompts, width], keys and values."""
         kept, states, rows = self._kept([Window(tokens, tokens[:1]) for tokens in prompts], prefix)
         return states[rows], kept
 
     def _kept(
         self, windows: list[Window], prefix: Prefix | None
-    ) -> tuple[dict[int, attention.KeyValue], torch.Tensor, torch.Tensor]:
+    ) -> tuple[dict[int, KeyValue], torch.Tensor, torch.Tensor]:
         pack = separate(windows, prefix.length if prefix else 0)
-        layout = Trees(pack, prefix, self.device, keep=True)
+        layout = Trees(pack, prefix, self.device, self.dtype, keep=True)
         states = self.hidden(pack.tokens, pack.positions, layout)
         return layout.kept or {}, states, torch.from_numpy(pack.rows).to(self.device)
 

@@ -16,7 +16,7 @@ from regress.engines.base import Engine
 from regress.engines.chat import chosen_template, renderer
 from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
 from regress.engines.limits import NAMES, OTHER_BATCH_SIZE, batch_size, limits
-from regress.engines.machine import check_memory, known_device, known_dtype
+from regress.engines.machine import check_memory, known_device, known_dtype, use_cores
 from regress.engines.scripted import open_table
 from regress.errors import (
     EngineError,
@@ -131,6 +131,7 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
 
     def load() -> Any:
         check_memory(checkpoint, dtype, device)
+        use_cores()
         return _build(settings.engine, arguments, checkpoint.name)
 
     common: dict[str, Any] = {"seed": settings.seed, "chat": renderer(tokenizer, template), "device": device}

@@ -94,7 +94,7 @@ CPU = (
          make=hellaswag_10_shot, items=16, trial=8),
     Work(name="piqa", title="PIQA 0-shot, GPT-2 size", must=3, aim=4, make=piqa, items=256, trial=64),
     Work(name="gsm8k-llama", title="GSM8K 5-shot, 15M Llama", must=8, aim=12, model="llama-15m",
-         make=gsm8k, items=64, trial=32),
+         make=gsm8k, items=128, trial=32),
     Work(name="gsm8k", title="GSM8K 5-shot, GPT-2 size", must=6, aim=9, make=gsm8k, items=64, trial=32),
     Work(name="samsum", title="SAMSum, GPT-2 size", must=3, aim=5, model="gpt2-short", make=samsum,
          items=64, trial=32),

@@ -1,0 +1,249 @@
+"""What each token reads: the trees of a pack, or decoding slots, and beside them a shared prefix.
+
+Keys and values of the prefix are held once. Attention over them and over a window's own tokens are
+computed apart and merged by their log-sum-exps.
+
+Shapes: T tokens of a pack or active slots, G trees or slots, Q queries of each, K keys of each,
+P prefix tokens, H query heads, N key-value heads, D head size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from regress.engines.attention import MASK_WIDTH, Asked, KeyValue, attention, merged
+from regress.engines.schedule import Ids, Pack
+
+ALIKE = 0.85
+"""Trees at least this share of the largest beside them are attended to together, padded to its size."""
+
+
+def aligned(length: int) -> int:
+    """The next multiple of `MASK_WIDTH`.
+
+    >>> aligned(8), aligned(9)
+    (8, 16)
+    """
+    return -(-length // MASK_WIDTH) * MASK_WIDTH
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Keys and values of a prefix in every layer."""
+
+    length: int
+    layers: dict[int, KeyValue]
+    """[N, P, D] each."""
+
+    def attend(
+        self, layer: int, q: torch.Tensor, positions: torch.Tensor, asked: Asked
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """q [H, T, D] at positions [T] over the prefix: output [T, H, D] and log-sum-exp [T, H]."""
+        keys, values = (each[None] for each in self.layers[layer])
+        reads = self._reached(positions, asked)
+        bias = None if reads is None else _bias(reads, q.dtype)[None, None]
+        out, lse = (
+            each[0].transpose(0, 1) for each in attention(q[None], keys, values, bias, asked, lse=True)
+        )
+        if reads is None:
+            return out, lse
+        blind = ~reads.any(dim=-1)[:, None]  # the window has passed the whole prefix
+        return out.masked_fill(blind[..., None], 0.0), lse.masked_fill(blind, -torch.inf)
+
+    def _reached(self, positions: torch.Tensor, asked: Asked) -> torch.Tensor | None:
+        """[T, P] which prefix tokens each token's window still reaches; null for all."""
+        if asked.window is None or int(positions.max()) < asked.window:
+            return None
+        return positions[:, None] - torch.arange(self.length, device=positions.device) < asked.window
+
+
+class Trees:
+    """The trees of a pack, each token reading its ancestors, itself and the prefix.
+
+    Args:
+        pack: What is computed.
+        prefix: What every token reads besides; null for nothing.
+        device: Where.
+        dtype: Of queries and keys.
+        keep: Remember keys and values of every layer in `kept`.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        prefix: Prefix | None,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        keep: bool = False,
+    ) -> None:
+        self.kept: dict[int, KeyValue] | None = {} if keep else None
+        self._prefix = prefix
+        self._positions = torch.from_numpy(pack.positions).to(device)  # [T]
+        self._alike = [_Alike(pack, trees, device, dtype) for trees in _alike(np.diff(pack.bounds))]
+
+    def attend(self, layer: int, q: torch.Tensor, kv: KeyValue, asked: Asked) -> torch.Tensor:
+        """q [H, T, D], keys and values [N, T, D] to the output [T, H, D]."""
+        if self.kept is not None:
+            self.kept[layer] = (kv[0].clone(), kv[1].clone())
+        parts = [alike.attend(q, kv, asked, lse=self._prefix is not None) for alike in self._alike]
+        out, lse = (torch.cat(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True))
+        if self._prefix is None:
+            return out
+        return merged(out, lse, *self._prefix.attend(layer, q, self._positions, asked))
+
+
+def _alike(sizes: Ids) -> list[range]:
+    """Runs of neighbouring trees of about one size, given in descending order.
+
+    >>> _alike(np.array([100, 90, 50, 49, 10]))
+    [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    runs: list[range] = []
+    start = 0
+    for place in range(1, len(sizes) + 1):
+        if place == len(sizes) or not ALIKE * sizes[start] <= sizes[place] <= sizes[start]:
+            runs.append(range(start, place))
+            start = place
+    return runs
+
+
+class _Alike:
+    """Neighbouring trees of a pack, padded to the size of the largest where they attend, and only there."""
+
+    def __init__(self, pack: Pack, trees: range, device: torch.device, dtype: torch.dtype) -> None:
+        starts, sizes = pack.bounds[trees.start : trees.stop], np.diff(pack.bounds)[trees.start : trees.stop]
+        self._width = aligned(int(sizes.max()))
+        places = np.arange(self._width)
+        inside = places < sizes[:, None]  # [G, Q]
+        gather = np.where(inside, starts[:, None] + places, starts[0])
+        ends = np.where(inside, pack.ends[gather] - starts[:, None], 0)
+        reads = (places[:, None] >= places) & (places[:, None] < ends[:, None, :])  # [G, Q, K]
+        reads[:, :, 0] |= ~inside  # padding must read something
+        self._gather, self._scatter, self._reads, self._positions = (
+            torch.from_numpy(each).to(device)
+            for each in (gather.reshape(-1), np.flatnonzero(inside), reads[:, None], pack.positions[gather])
+        )
+        self._deepest = int(pack.positions[gather].max())
+        self._dtype = dtype
+        self._biases: dict[int | None, torch.Tensor] = {}
+
+    def attend(
+        self, q: torch.Tensor, kv: KeyValue, asked: Asked, *, lse: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The output [T, H, D] of these trees' tokens, and where wanted their log-sum-exp [T, H]."""
+        q, k, v = (self._padded(each) for each in (q, *kv))  # [G, heads, Q, D]
+        out, sums = attention(q, k, v, self._bias(asked.window), asked, lse=lse)
+        own = out.transpose(1, 2).flatten(0, 1).index_select(0, self._scatter)
+        return own, sums.transpose(1, 2).flatten(0, 1).index_select(0, self._scatter) if lse else sums
+
+    def _padded(self, each: torch.Tensor) -> torch.Tensor:
+        """[heads, T, D] of the pack to [G, heads, Q, D]; what fills up is never read."""
+        heads, _, size = each.shape
+        rows = each.transpose(0, 1).index_select(0, self._gather)  # [G · Q, heads, D]
+        return rows.view(-1, self._width, heads, size).transpose(1, 2)
+
+    def _bias(self, window: int | None) -> torch.Tensor:
+        """[G, 1, Q, K]"""
+        window = None if window is None or self._deepest < window else window
+        if window not in self._biases:
+            reads = self._reads
+            if window is not None:
+                back = self._positions[:, None, :, None] - self._positions[:, None, None, :]
+                reads = reads & (back < window)
+            self._biases[window] = _bias(reads, self._dtype)
+        return self._biases[window]
+
+
+class Slots:
+    """Sequences that are written on: one new token each, reading its own past and the prefix.
+
+    The memory is taken once; a sequence that ends leaves its slot to another. The active ones are
+    always the first.
+
+    Args:
+        count: Slots that there are.
+        capacity: Tokens that a slot holds, without the prefix.
+        prefix: What every slot reads besides; null for nothing.
+        device: Where.
+        dtype: Of queries and keys.
+    """
+
+    def __init__(
+        self, count: int, capacity: int, prefix: Prefix | None, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.count, self.prefix = count, prefix
+        self._capacity, self._device, self._dtype = aligned(capacity), device, dtype
+        self._layers: dict[int, KeyValue] = {}  # [count, N, capacity, D] each
+        self._lengths = torch.zeros(0, dtype=torch.int64)
+        self._longest = 0
+        self._biases: dict[int | None, torch.Tensor] = {}
+
+    def begin(self, lengths: Ids) -> None:
+        """Say how many tokens each active slot holds, [G], before a new one is computed in all of them."""
+        self._lengths = torch.from_numpy(lengths).to(self._device)
+        self._longest = min(aligned(int(lengths.max()) + 1), self._capacity)
+        self._biases = {}
+
+    def attend(self, layer: int, q: torch.Tensor, kv: KeyValue, asked: Asked) -> torch.Tensor:
+        """q [H, G, D], keys and values [N, G, D] of the new tokens to the output [G, H, D]."""
+        active = q.shape[1]
+        for memory, new in zip(self._layers[layer], kv, strict=True):
+            _put(memory, torch.arange(active, device=self._device), self._lengths, new)
+        keys, values = (memory[:active, :, : self._longest] for memory in self._layers[layer])
+        queries, bias = q.transpose(0, 1)[:, :, None], self._bias(asked.window)  # [G, H, 1, D]
+        out, lse = attention(queries, keys, values, bias, asked, lse=self.prefix is not None)
+        if self.prefix is None:
+            return out[:, :, 0]
+        positions = self._lengths + self.prefix.length
+        return merged(out[:, :, 0], lse[:, :, 0], *self.prefix.attend(layer, q, positions, asked))
+
+    def _bias(self, window: int | None) -> torch.Tensor:
+        """[G, 1, 1, K]"""
+        if window not in self._biases:
+            places = torch.arange(self._longest, device=self._device)
+            reads = places <= self._lengths[:, None]
+            if window is not None:
+                reads = reads & (places > self._lengths[:, None] - window)
+            self._biases[window] = _bias(reads, self._dtype)[:, None, None]
+        return self._biases[window]
+
+    def fill(self, kept: dict[int, KeyValue], slots: Ids, places: Ids) -> None:
+        """Store the keys and values of computed prompts: token t at `places[t]` of slot `slots[t]`."""
+        of, at = (torch.from_numpy(each).to(self._device) for each in (slots, places))
+        for layer, kv in kept.items():
+            if layer not in self._layers:
+                keys, values = (
+                    _zeros((self.count, new.shape[0], self._capacity, new.shape[2]), new) for new in kv
+                )
+                self._layers[layer] = keys, values
+            for memory, new in zip(self._layers[layer], kv, strict=True):
+                _put(memory, of, at, new)
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` tokens of one slot into another."""
+        for memories in self._layers.values():
+            for memory in memories:
+                memory[target, :, :length] = memory[source, :, :length]
+
+
+def _put(memory: torch.Tensor, slots: torch.Tensor, places: torch.Tensor, new: torch.Tensor) -> None:
+    """Write new [N, T, D] at `places` of `slots` ([T] each) in a memory [count, N, capacity, D]."""
+    _, heads, capacity, size = memory.shape
+    rows = (slots * heads + torch.arange(heads, device=slots.device)[:, None]) * capacity + places  # [N, T]
+    memory.view(-1, size).index_copy_(0, rows.reshape(-1), new.reshape(-1, size))
+
+
+def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """Zeros of another tensor's type and place; on a CPU memory is taken only where something is written."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    raw = np.zeros((*shape[:-1], shape[-1] * like.element_size()), np.uint8)
+    return torch.from_numpy(raw).view(like.dtype)
+
+
+def _bias(reads: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros(reads.shape, dtype=dtype, device=reads.device).masked_fill_(~reads, -torch.inf)
