@@ -24,6 +24,7 @@ from regress.engines.facts import TellingHFLM, hash_ids
 from regress.engines.harness import NAN, NO_TOKEN, HarnessEngine, logprob, out_of_memory
 from regress.engines.likelihood import score
 from regress.engines.limits import Limits
+from regress.engines.machine import keep_freed_memory, return_freed_memory
 from regress.engines.native import NativeModel
 from regress.engines.probing import difference
 from regress.engines.schedule import Window
@@ -98,6 +99,7 @@ class LocalEngine(HarnessEngine):
         """See `HarnessEngine`."""
         self._native = self._encoder = None
         super().close()
+        return_freed_memory()
 
     # ── likelihoods ──────────────────────────────────────────────────────────────────────────────
 
@@ -214,6 +216,8 @@ class LocalEngine(HarnessEngine):
         try:
             self._native = _checked(lm)
             self._encoder = Encoder(lm)
+            if self._native.device.type == "cpu":
+                keep_freed_memory()
         except Unsupported as reason:
             self._fallbacks["everything"] = str(reason)
             self._lm = None  # some of its modules may have been exchanged
