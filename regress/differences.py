@@ -11,7 +11,7 @@ from regress.types import Difference, Run
 _MODEL = ("tokenizer", "chat_template", "system", "dtype", "quantization", "adapter")
 _ENGINE = ("name", "version", "batch_size")
 _TASK = ("data", "items", "num_fewshot", "fewshot")
-_RECORDED = ("device", "versions")
+_RECORDED = ("device", "versions", "fallback")
 _NAMED = 3
 
 

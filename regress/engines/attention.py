@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import torch
 from torch.nn import functional
@@ -21,6 +21,10 @@ from transformers import AttentionInterface
 
 NAME = "regress_shared"
 UNTOLD = -1
+CAUSAL: Final = "causal"
+Reads = torch.Tensor | Literal["causal"] | None
+"""Which keys a query reads: all (null), those up to its own place, or those where a bias [G or 1, 1, Q, K]
+is 0 and not −inf."""
 MASK_WIDTH = 8
 """Of which the kernels of GPUs want the width of a mask to be a multiple."""
 KeyValue = tuple[torch.Tensor, torch.Tensor]
@@ -101,7 +105,7 @@ AttentionInterface.register(NAME, attend)
 
 
 def attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, asked: Asked, *, lse: bool
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, reads: Reads, asked: Asked, *, lse: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """softmax(scale · q kᵀ + bias) v, and where wanted the log of what the softmax divides by.
 
@@ -109,7 +113,7 @@ def attention(
         q: [G, H, Q, D].
         k: [G, N, K, D]; H is a multiple of N, neighbouring query heads share a key-value head.
         v: As `k`.
-        bias: [G or 1, 1, Q, K], 0 where a query reads a key and −inf where not; null for 0 everywhere.
+        reads: Which keys a query reads.
         asked: Scale and soft cap.
         lse: Whether the second result is wanted; else it is empty.
 
@@ -118,15 +122,20 @@ def attention(
     """
     groups, heads, queries, size = q.shape
     sharing = heads // k.shape[1]
-    if sharing > 1:  # the heads that share keys as further queries
+    if sharing > 1 and reads is CAUSAL:
+        k, v = (each.repeat_interleave(sharing, dim=1) for each in (k, v))
+    elif sharing > 1:  # the heads that share keys as further queries
         q = q.reshape(groups, k.shape[1], sharing * queries, size)
-        bias = bias if bias is None else bias.repeat(1, 1, sharing, 1)
-    if asked.softcap is not None or not _kernel_takes(q, v, bias):
-        out, sums = _plain(q, k, v, bias, asked)
+        reads = reads.repeat(1, 1, sharing, 1) if isinstance(reads, torch.Tensor) else reads
+    if asked.softcap is not None or not _kernel_takes(q, v, reads):
+        out, sums = _plain(q, k, v, reads, asked)
     elif lse:
-        out, sums = _with_lse(q, k, v, bias, asked.scale)
+        out, sums = _with_lse(q, k, v, reads, asked.scale)
     else:
-        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=asked.scale)
+        bias = reads if isinstance(reads, torch.Tensor) else None
+        out = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias, is_causal=reads is CAUSAL, scale=asked.scale
+        )
     told = sums.reshape(groups, heads, queries) if lse else q.new_empty(0)
     return out.reshape(groups, heads, queries, -1), told
 
@@ -139,33 +148,39 @@ def merged(a: torch.Tensor, a_lse: torch.Tensor, b: torch.Tensor, b_lse: torch.T
     return torch.lerp(a, b, torch.sigmoid(b_lse - a_lse)[..., None].to(a.dtype))
 
 
-def _kernel_takes(q: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None) -> bool:
+def _kernel_takes(q: torch.Tensor, v: torch.Tensor, reads: Reads) -> bool:
     if q.shape[-1] != v.shape[-1] or q.dtype == torch.float64:
         return False
-    masks = bias is None or bias.shape[-1] % MASK_WIDTH == 0
+    masks = not isinstance(reads, torch.Tensor) or reads.shape[-1] % MASK_WIDTH == 0
     return q.device.type == "cpu" or (q.device.type == "cuda" and masks)
 
 
 def _with_lse(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, scale: float
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, reads: Reads, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Kernels of torch that tell the log-sum-exp: private ones, so a model is checked when it is loaded."""
+    bias, causal = (reads if isinstance(reads, torch.Tensor) else None), reads is CAUSAL
     if q.device.type == "cpu":
         out, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            q, k, v, attn_mask=bias, scale=scale
+            q, k, v, is_causal=causal, attn_mask=bias, scale=scale
         )
         return out, sums
     wide = None if bias is None else bias.expand(*q.shape[:3], k.shape[2])
-    out, sums, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, wide, True, scale=scale)
+    out, sums, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+        q, k, v, wide, True, is_causal=causal, scale=scale
+    )
     return out, sums[..., : q.shape[2]]  # the kernel rounds the number of queries up
 
 
 def _plain(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, asked: Asked
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, reads: Reads, asked: Asked
 ) -> tuple[torch.Tensor, torch.Tensor]:
     scores = (q @ k.transpose(-1, -2)).float() * asked.scale
     if asked.softcap is not None:
         scores = torch.tanh(scores / asked.softcap) * asked.softcap
-    if bias is not None:
-        scores = scores + bias
+    if reads is CAUSAL:
+        later = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).triu(1)
+        scores = scores.masked_fill(later, -torch.inf)
+    elif isinstance(reads, torch.Tensor):
+        scores = scores + reads
     return scores.softmax(dim=-1).to(v.dtype) @ v, scores.logsumexp(dim=-1)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from regress.engines.attention import MASK_WIDTH, Asked, KeyValue, attention, merged
+from regress.engines.attention import CAUSAL, MASK_WIDTH, Asked, KeyValue, Reads, attention, merged
 from regress.engines.schedule import Ids, Pack
 
 ALIKE = 0.85
@@ -117,17 +118,14 @@ class _Alike:
     def __init__(self, pack: Pack, trees: range, device: torch.device, dtype: torch.dtype) -> None:
         starts, sizes = pack.bounds[trees.start : trees.stop], np.diff(pack.bounds)[trees.start : trees.stop]
         self._width = aligned(int(sizes.max()))
-        places = np.arange(self._width)
-        inside = places < sizes[:, None]  # [G, Q]
-        gather = np.where(inside, starts[:, None] + places, starts[0])
-        ends = np.where(inside, pack.ends[gather] - starts[:, None], 0)
-        reads = (places[:, None] >= places) & (places[:, None] < ends[:, None, :])  # [G, Q, K]
-        reads[:, :, 0] |= ~inside  # padding must read something
-        self._gather, self._scatter, self._reads, self._positions = (
-            torch.from_numpy(each).to(device)
-            for each in (gather.reshape(-1), np.flatnonzero(inside), reads[:, None], pack.positions[gather])
+        self._inside = np.arange(self._width) < sizes[:, None]  # [G, Q]
+        gather = np.where(self._inside, starts[:, None] + np.arange(self._width), starts[0])
+        self._ends = np.where(self._inside, pack.ends[gather] - starts[:, None], 0)  # [G, Q]
+        self._positions = pack.positions[gather]  # [G, Q]
+        self._chains = bool((self._ends == sizes[:, None])[self._inside].all())
+        self._gather, self._scatter = (
+            torch.from_numpy(each).to(device) for each in (gather.reshape(-1), np.flatnonzero(self._inside))
         )
-        self._deepest = int(pack.positions[gather].max())
         self._dtype = dtype
         self._biases: dict[int | None, torch.Tensor] = {}
 
@@ -136,7 +134,7 @@ class _Alike:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The output [T, H, D] of these trees' tokens, and where wanted their log-sum-exp [T, H]."""
         q, k, v = (self._padded(each) for each in (q, *kv))  # [G, heads, Q, D]
-        out, sums = attention(q, k, v, self._bias(asked.window), asked, lse=lse)
+        out, sums = attention(q, k, v, self._read(asked.window), asked, lse=lse)
         own = out.transpose(1, 2).flatten(0, 1).index_select(0, self._scatter)
         return own, sums.transpose(1, 2).flatten(0, 1).index_select(0, self._scatter) if lse else sums
 
@@ -146,16 +144,24 @@ class _Alike:
         rows = each.transpose(0, 1).index_select(0, self._gather)  # [G · Q, heads, D]
         return rows.view(-1, self._width, heads, size).transpose(1, 2)
 
-    def _bias(self, window: int | None) -> torch.Tensor:
-        """[G, 1, Q, K]"""
-        window = None if window is None or self._deepest < window else window
+    def _read(self, window: int | None) -> Reads:
+        """What the kernel is told; where nothing branches it needs no mask."""
+        window = None if window is None or self._positions.max() < window else window
+        if self._chains and window is None:
+            return CAUSAL
         if window not in self._biases:
-            reads = self._reads
-            if window is not None:
-                back = self._positions[:, None, :, None] - self._positions[:, None, None, :]
-                reads = reads & (back < window)
-            self._biases[window] = _bias(reads, self._dtype)
+            reads = torch.from_numpy(self._reads(window)).to(self._gather.device)
+            self._biases[window] = _bias(reads, self._dtype)[:, None]
         return self._biases[window]
+
+    def _reads(self, window: int | None) -> npt.NDArray[np.bool_]:
+        """[G, Q, K] whether a token is, or descends from, another one not too far back."""
+        places = np.arange(self._width)
+        reads = (places[:, None] >= places) & (places[:, None] < self._ends[:, None, :])
+        if window is not None:
+            reads &= self._positions[:, :, None] - self._positions[:, None, :] < window
+        reads[:, :, 0] |= ~self._inside  # padding must read something
+        return reads
 
 
 class Slots:

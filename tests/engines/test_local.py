@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from regress.config import Settings
@@ -206,7 +207,11 @@ def test_beams_are_left_to_lm_eval_and_the_rest_is_not(model: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "name", "broken"),
     [
-        ("_Alike", "_bias", lambda self, window: self._reads.float() * 0),  # trees read their neighbours
+        (
+            "_Alike",
+            "_reads",
+            lambda self, window: np.ones_like(self._reads_rightly(window)),
+        ),  # trees read their neighbours
         ("Slots", "begin", None),  # a slot forgets its last token
         ("Prefix", "attend", None),  # half of the prefix is forgotten
     ],
@@ -228,6 +233,7 @@ def test_a_model_that_answers_otherwise_at_the_trial_is_left_to_lm_eval(
             }
             return original(layouts.Prefix(self.length // 2, halved), layer, q, positions, asked)
 
+    monkeypatch.setattr(kind, "_reads_rightly", original, raising=False)
     monkeypatch.setattr(kind, name, broken)
     one = engine(model)
     hf = open_engine(str(model), Settings(engine="hf"), {})

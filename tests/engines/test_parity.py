@@ -76,16 +76,22 @@ def assert_parity(folders: Sequence[Path], theirs: Mapping[str, Any], tasks: Seq
             assert_same_texts(rows, theirs, task, filters)
 
 
-def test_four_tasks_on_a_demo_model(tmp_path: Path, lm_eval_run: LmEvalRun) -> None:
-    ours = evaluate("demo-v2", tasks=TASKS, limit=40, store=tmp_path / "runs")
-    assert_parity(ours, lm_eval_run(model_folder("demo-v2"), TASKS, limit=40))
+BATCHES = pytest.mark.parametrize(("engine", "theirs"), [("local", 1), ("hf", 8)])
+"""Our own engine pads nothing: it answers as lm-eval does one request at a time."""
+
+
+@BATCHES
+def test_four_tasks_on_a_demo_model(engine: str, theirs: int, tmp_path: Path, lm_eval_run: LmEvalRun) -> None:
+    ours = evaluate("demo-v2", tasks=TASKS, limit=40, engine=engine, store=tmp_path / "runs")
+    assert_parity(ours, lm_eval_run(model_folder("demo-v2"), TASKS, limit=40, batch_size=theirs))
 
 
 @pytest.mark.slow
+@BATCHES
 @pytest.mark.parametrize("model", ["demo-v1", "demo-v2"])
-def test_all_demo_items(model: str, tmp_path: Path, lm_eval_run: LmEvalRun) -> None:
-    ours = evaluate(model, tasks=TASKS, store=tmp_path / "runs")
-    assert_parity(ours, lm_eval_run(model_folder(model), TASKS))
+def test_all_demo_items(model: str, engine: str, theirs: int, tmp_path: Path, lm_eval_run: LmEvalRun) -> None:
+    ours = evaluate(model, tasks=TASKS, engine=engine, store=tmp_path / "runs")
+    assert_parity(ours, lm_eval_run(model_folder(model), TASKS, batch_size=theirs))
     assert [len(stored_rows(folder)) for folder in ours] == [400] * 4
 
 
@@ -99,7 +105,7 @@ def test_real_items_on_a_real_checkpoint_whose_context_is_too_short(
     """Five worked examples do not fit into 512 tokens: both cut the prompt on the left, alike."""
     model, data = beside / "models" / "stories260k", beside / "data"
     ours = evaluate(str(model), tasks=tasks, data=str(data), limit=limit, store=tmp_path / "runs")
-    assert_parity(ours, lm_eval_run(model, tasks, data, limit=limit), tasks)
+    assert_parity(ours, lm_eval_run(model, tasks, data, limit=limit, batch_size=1), tasks)
     assert min(row["left_truncated"] for row in stored_rows(ours[0])) > 0
 
 
@@ -107,5 +113,5 @@ def test_real_items_on_a_real_checkpoint_whose_context_is_too_short(
 def test_the_batch_size_is_lm_evals(batch_size: int, tmp_path: Path, lm_eval_run: LmEvalRun) -> None:
     tasks = ("samsum", "hellaswag")
     given: dict[str, Any] = {"limit": 7, "batch_size": batch_size}
-    ours = evaluate("demo-v1", tasks=tasks, store=tmp_path / "runs", **given)
+    ours = evaluate("demo-v1", tasks=tasks, engine="hf", store=tmp_path / "runs", **given)
     assert_parity(ours, lm_eval_run(model_folder("demo-v1"), tasks, **given), tasks)
