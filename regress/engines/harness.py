@@ -113,7 +113,7 @@ class HarnessEngine:
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Answer every request, all of one kind and setting in one call to lm-eval."""
         flat = [request for group in requests for request in group]
-        repeats = [group[:place].count(request) for group in requests for place, request in enumerate(group)]
+        repeats = [_repeats(group, place) for group in requests for place in range(len(group))]
         responses: list[Response | None] = [None] * len(flat)
         for places in _by_call(flat):
             asked = self._call([flat[place] for place in places], [repeats[place] for place in places])
@@ -233,6 +233,11 @@ def _ask(verb: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], kind: A
     ]
     quiet = {"disable_tqdm": True} if "disable_tqdm" in inspect.signature(verb).parameters else {}
     return list(verb(instances, **quiet))
+
+
+def _repeats(group: Sequence[Request], place: int) -> int:
+    """How often an instance has already asked for the same text before; likelihoods are asked once."""
+    return group[:place].count(group[place]) if isinstance(group[place], Generation) else 0
 
 
 def _by_call(flat: Sequence[Request]) -> list[list[int]]:

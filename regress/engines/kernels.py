@@ -21,6 +21,7 @@ from torch.nn import functional
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
+from regress.engines.machine import forget_file_pages
 from regress.remembered import Remembered
 
 Path = Literal["torch", "onednn"]
@@ -62,11 +63,7 @@ def use_fastest(model: torch.nn.Module, dtype: torch.dtype) -> Path:
     if next(model.parameters()).device.type != "cpu" or fastest(dtype) == "torch":
         return "torch"
     linears = [place for place in _children(model, torch.nn.Linear, Conv1D) if place[2].weight.dtype == dtype]
-    if not sum(_replace(*place) for place in linears):
-        return "torch"
-    for parameter in model.parameters():  # the others, off the file whose mapping would stay in memory whole
-        parameter.data = parameter.data.clone()
-    return "onednn"
+    return "onednn" if sum(_replace(*place) for place in linears) else "torch"
 
 
 def fastest(dtype: torch.dtype) -> Path:
@@ -92,6 +89,7 @@ def _replace(parent: torch.nn.Module, name: str, layer: Any) -> bool:
         return False
     packed.train(layer.training)
     setattr(parent, name, packed)
+    forget_file_pages(weight.data_ptr(), weight.numel() * weight.element_size())
     return True
 
 

@@ -42,6 +42,7 @@ from regress.types import (
     Text,
 )
 
+EVERYTHING = "everything"
 NAME, VERSION = "local", 1
 """`VERSION` rises with every change that moves a digit."""
 Result = TypeVar("Result")
@@ -89,8 +90,9 @@ class LocalEngine(HarnessEngine):
         return self._reduced()
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on with the limits of the chunk that told `state`."""
+        """Go on with the limits of the chunk that told `state`; what is left to lm-eval is noted anew."""
         self._limits = Limits(**state) if state else self._asked
+        self._fallbacks = {what: why for what, why in self._fallbacks.items() if what == EVERYTHING}
 
     def _reduced(self) -> Mapping[str, Any]:
         return {} if self._limits == self._asked else plain(self._limits)
@@ -210,7 +212,7 @@ class LocalEngine(HarnessEngine):
 
     def _prepare(self) -> None:
         """Load the model, and find out whether it can be run natively."""
-        if self._native is not None or "everything" in self._fallbacks:
+        if self._native is not None or EVERYTHING in self._fallbacks:
             return
         lm = self._loaded()
         try:
@@ -219,7 +221,7 @@ class LocalEngine(HarnessEngine):
             if self._native.device.type == "cpu":
                 keep_freed_memory()
         except Unsupported as reason:
-            self._fallbacks["everything"] = str(reason)
+            self._fallbacks[EVERYTHING] = str(reason)
             self._lm = None  # some of its modules may have been exchanged
 
     def _within_memory(self, attempt: Callable[[Limits], Result]) -> Result:

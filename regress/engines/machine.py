@@ -88,6 +88,7 @@ def use_cores() -> None:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_MADV_DONTNEED = 4  # mman.h
 _ALLOCATOR_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "LD_PRELOAD")
 
 
@@ -107,6 +108,33 @@ def return_freed_memory() -> None:
     """Give back what `keep_freed_memory` kept: another model's weights must fit."""
     if (libc := _libc()) is not None:
         libc.malloc_trim(0)
+
+
+def forget_file_pages(address: int, length: int) -> None:
+    """Take a stretch of a mapped weight file out of memory; whoever reads it again gets it from the file.
+
+    Of a checkpoint in safetensors every tensor is such a stretch, and stays in memory as long as one of
+    them is used. Memory that is no unchanged part of a file is left alone.
+    """
+    libc = _libc()
+    if libc is None or not _maps_weights(address, length):
+        return
+    page = os.sysconf("SC_PAGESIZE")
+    start, end = -(-address // page) * page, (address + length) // page * page
+    if end > start:
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
+
+
+def _maps_weights(address: int, length: int) -> bool:
+    """Whether a stretch of memory lies in one mapping of a safetensors file."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        bounds, _, _, _, _, *name = line.split(maxsplit=5)
+        first, last = (int(bound, 16) for bound in bounds.split("-"))
+        if first <= address < last:
+            file = name[0] if name else ""
+            weights = file.endswith(".safetensors") or "/blobs/" in file  # as the hub's cache calls them
+            return weights and address + length <= last
+    return False
 
 
 def _libc() -> ctypes.CDLL | None:

@@ -94,7 +94,7 @@ def _ratio(part: str, ours: Sequence[float], theirs: Sequence[float]) -> Figure:
 def memory(*, tiny: bool) -> list[Figure]:
     """What `evaluate` needs at its peak beyond the data set, as the instances grow in number."""
     scripted, hf = ((50, 100), (8, 16)) if tiny else ((2_000, 8_000, 32_000), (256, 1024, 4096))
-    return [_growth("scripted", scripted), _growth("hf", hf)]
+    return [_growth("scripted", scripted), _growth("hf", hf), _growth("local", hf)]
 
 
 def _growth(engine: str, numbers: Sequence[int]) -> Figure:

@@ -202,6 +202,9 @@ def test_beams_are_left_to_lm_eval_and_the_rest_is_not(model: Path) -> None:
     assert one.answer(beams) == hf.answer(beams)
     one.answer(choices(2))
     assert one.recorded()["fallback"] == {"generation": "num_beams = 2 is asked for"}
+    one.resume({})  # another chunk, of another task perhaps
+    one.answer(choices(2))
+    assert one.recorded()["fallback"] == {}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import regress.store.writer as writer_module
 from regress.errors import IncompleteRun, StoreError
 from regress.store.runs import read_run
-from regress.store.writer import chunks_of
+from regress.store.writer import STATE, chunks_of
 
 
 def numbers(chunks):
@@ -86,6 +86,28 @@ def test_a_resumed_run_has_to_do_what_the_interrupted_one_did_not_store(open_wri
     with open_writer() as second:
         assert numbers(second.todo()) == [1]
         assert second.damaged == []
+
+
+def test_the_engines_state_is_kept_with_a_chunk_and_found_from_the_next(open_writer, rows):
+    with open_writer() as writer:
+        first, second, third = writer.todo()[:3]
+        assert writer.state_before(first) == {}
+        writer.append(first, rows(first.indices), {"slots": 32})
+        assert writer.state_before(second) == {"slots": 32}
+        assert writer.state_before(third) == {"slots": 32}  # of the nearest that is stored
+    with open_writer() as writer:
+        assert writer.state_before(first) == {}
+        assert writer.state_before(second) == {"slots": 32}
+        writer.append(second, rows(second.indices))
+        assert writer.state_before(third) == {}
+
+
+def test_the_engines_state_is_not_in_the_finished_file(open_writer, rows):
+    with open_writer() as writer:
+        for chunk in writer.todo():
+            writer.append(chunk, rows(chunk.indices), {"slots": 32})
+        folder = writer.finish()
+    assert STATE not in (pq.read_schema(folder / "predictions.parquet").metadata or {})
 
 
 @pytest.mark.parametrize("step", [(os, "fsync"), (Path, "write_bytes"), (Path, "replace")])

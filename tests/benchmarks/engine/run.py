@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,15 +29,18 @@ def run(
     tiny: bool = False,
     out: Path = FOLDER,
 ) -> tuple[Path, dict[str, Any]]:
-    """Measure and write down; where, and the document."""
+    """Measure and write down, line by line, since it takes long; where, and the document."""
     prepare(threads or (1 if tiny else None))
     with tempfile.TemporaryDirectory() as folder:
         times = repeats or (1 if tiny else 3)
         bench = Bench(Path(folder), device=device, tiny=tiny, repeats=times, ours=ours)
-        rows = [contest(bench, work) for work in bench.works(only)]
-        growth = scaling(bench) if not only or "scaling" in only else []
-        part = measured(bench, rows, growth)
-    return write(out, part, device, tiny=tiny)
+        parts = itertools.chain(
+            (([contest(bench, work)], []) for work in bench.works(only)),
+            (([], scaling(bench)) for _ in range(not only or "scaling" in only)),
+        )
+        for rows, growth in parts:
+            written = write(out, measured(bench, rows, growth), device, tiny=tiny)
+    return written
 
 
 def run_bf16_softmax(*, device: str, threads: int | None, ours: str, tiny: bool) -> str:

@@ -85,14 +85,14 @@ class Work:
 
 CPU = (
     Work(name="hellaswag", title="HellaSwag 0-shot, GPT-2 size", must=5, aim=6, make=hellaswag,
-         items=48, trial=24),
+         items=48, trial=16),
     Work(name="hellaswag-bf16", title="HellaSwag 0-shot, GPT-2 bf16", must=2.8, aim=4,
-         dtype="bfloat16", make=hellaswag, items=48, trial=24),
+         dtype="bfloat16", make=hellaswag, items=48, trial=16),
     Work(name="hellaswag-llama", title="HellaSwag 0-shot, 15M Llama", must=6, aim=7,
-         model="llama-15m", make=hellaswag, items=128, trial=64),
+         model="llama-15m", make=hellaswag, items=128, trial=32),
     Work(name="hellaswag-10", title="HellaSwag 10-shot, GPT-2 size", must=20, aim=35,
          make=hellaswag_10_shot, items=12, trial=4),
-    Work(name="piqa", title="PIQA 0-shot, GPT-2 size", must=3, aim=4, make=piqa, items=128, trial=64),
+    Work(name="piqa", title="PIQA 0-shot, GPT-2 size", must=3, aim=4, make=piqa, items=128, trial=32),
     Work(name="gsm8k-llama", title="GSM8K 5-shot, 15M Llama", must=8, aim=12, model="llama-15m",
          make=gsm8k, items=128, trial=32),
     Work(name="gsm8k", title="GSM8K 5-shot, GPT-2 size", must=6, aim=9, make=gsm8k, items=64, trial=32),

@@ -98,7 +98,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "native": [
             path
             for model in MODELS
-            for path in evaluate(model, tasks=TASKS, limit=limit, store=stores["native"])
+            for path in evaluate(model, tasks=TASKS, limit=limit, engine="hf", store=stores["native"])
         ],
     }
     runs = {
