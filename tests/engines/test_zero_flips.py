@@ -33,3 +33,6 @@ def test_the_engines_flip_no_answer(model: str, limit: int | None, tmp_path: Pat
         assert len(flips) == (limit or 400)
         assert not flips["quadrant"].isin(["negative flip", "positive flip"]).any()
         assert list(flips["old_output"]) == list(flips["new_output"])
+        sides = (comparison.pairs[task].old, comparison.pairs[task].new)
+        for old, new in zip(*(side["choice_logprobs"].to_pylist() for side in sides), strict=True):
+            assert new == (None if old is None else pytest.approx(old, abs=2e-4))
