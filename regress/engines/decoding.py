@@ -64,7 +64,7 @@ def _capacity(answers: Sequence[Answer], prefix: Prefix | None, longest: int) ->
 
 
 def _next(queue: deque[Answer], free: int, budget: int, prefix: Prefix | None) -> list[Answer]:
-    """The prompts that enter now: as many as there are free slots, or as fit into the budget, but one."""
+    """The prompts that enter now: as many as have a free slot and fit into the budget, at least one."""
     entering: list[Answer] = []
     room = budget
     while queue and len(entering) < free:
