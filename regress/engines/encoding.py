@@ -94,8 +94,8 @@ class Encoder:
         if not texts:
             return {}
         chosen: dict[str, Any] = {} if special is None else {"add_special_tokens": special}
-        ids = self._tokenizer(list(dict.fromkeys(texts)), return_attention_mask=False, **chosen)["input_ids"]
-        return dict(zip(dict.fromkeys(texts), ids, strict=True))
+        ids = self._tokenizer(list(texts), return_attention_mask=False, **chosen)["input_ids"]
+        return dict(zip(texts, ids, strict=True))
 
 
 def _split(context: str, continuation: str) -> tuple[str, str]:

@@ -12,12 +12,12 @@ from transformers import LogitsProcessorList
 
 from regress.engines.choosing import Answer, Chooser
 from regress.engines.decoding import write
+from regress.engines.encoding import Encoder, Pair
 from regress.engines.facts import TellingHFLM
 from regress.engines.likelihood import score
 from regress.engines.native import NativeModel
-from regress.engines.schedule import LEAST_PREFIX, Window
+from regress.engines.schedule import LEAST_PREFIX
 
-Pair = tuple[list[int], list[int]]
 _TEXT = (
     "The harbour was quiet when the last boat came in. Two men carried the nets ashore, counted 27 crates "
     "of herring, and argued about the price. Nobody saw that the lamp at the end of the pier had gone out."
@@ -50,10 +50,8 @@ def _pairs(ids: Sequence[int]) -> list[Pair]:
 
 
 def _likelihoods(lm: TellingHFLM, model: NativeModel, pairs: Sequence[Pair]) -> str | None:
-    windows = [
-        Window(np.array([*context, *ending][:-1], np.int64), np.array(ending, np.int64))
-        for context, ending in pairs
-    ]
+    encoder = Encoder(lm)
+    windows = [window for pair in pairs for window in encoder.windows(pair)]  # one each: all are short
     return _compared(score(model, windows, _BUDGET).values.tolist(), lm, model, pairs)
 
 
