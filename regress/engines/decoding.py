@@ -41,9 +41,8 @@ def write(
     """
     queue = deque(sorted(answers, key=lambda answer: (-len(answer.prompt), answer.prompt.tobytes())))
     prefix = model.prefix(_prefix([answer.prompt for answer in queue]))
-    writing = _Writing(
-        model, prefix, chooser, ended, min(slots, len(queue)), _capacity(queue, prefix, longest)
-    )
+    capacities = _own(list(queue)[:slots], prefix) + longest  # those who enter later are shorter
+    writing = _Writing(model, prefix, chooser, ended, capacities)
     while queue or writing.active:
         writing.admit(_next(queue, writing.free, budget, prefix))
         writing.step()
@@ -58,9 +57,10 @@ def _prefix(prompts: Sequence[Ids]) -> Ids:
     return shared[: shortest if shortest >= LEAST_PREFIX else 0]
 
 
-def _capacity(answers: Sequence[Answer], prefix: Prefix | None, longest: int) -> int:
-    own = max(len(answer.prompt) for answer in answers) - (prefix.length if prefix else 0)
-    return own + longest
+def _own(answers: Sequence[Answer], prefix: Prefix | None) -> Ids:
+    """Tokens of each prompt beyond the prefix."""
+    skip = prefix.length if prefix else 0
+    return np.array([len(answer.prompt) - skip for answer in answers])
 
 
 def _next(queue: deque[Answer], free: int, budget: int, prefix: Prefix | None) -> list[Answer]:
@@ -84,12 +84,11 @@ class _Writing:
         prefix: Prefix | None,
         chooser: Chooser,
         ended: Callable[[Sequence[int]], bool],
-        count: int,
-        capacity: int,
+        capacities: Ids,
     ) -> None:
         self.active: list[Answer] = []
         self._model, self._chooser, self._ended = model, chooser, ended
-        self._memory = Slots(count, capacity, prefix, model.device, model.dtype)
+        self._memory = Slots(capacities, prefix, model.device, model.dtype)
         self._skip = prefix.length if prefix else 0
 
     @property
@@ -103,7 +102,7 @@ class _Writing:
             return
         prompts = [answer.prompt for answer in entering]
         states, kept = self._model.prefill(prompts, self._memory.prefix)
-        own = [len(prompt) - self._skip for prompt in prompts]
+        own = _own(entering, self._memory.prefix)
         slots = np.repeat(len(self.active) + np.arange(len(own)), own)
         places = np.concatenate([np.arange(length) for length in own])
         self._memory.fill(kept, slots, places)

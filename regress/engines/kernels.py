@@ -6,19 +6,20 @@ private to torch: a short measure decides whether they are worth it here, each l
 against torch's own product before it is replaced, and whatever fails stays as it was.
 
 GPT-2's activation, spelt out in seven passes over memory, takes as long as the product before it;
-torch computes the same function in one.
+torch computes the same function in one, and oneDNN while it writes the product.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch.nn import functional
-from transformers.activations import NewGELUActivation
+from transformers.activations import GELUActivation, NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from regress.engines.machine import forget_file_pages
@@ -34,8 +35,15 @@ _INSIDE, _OUT = 768, 3072
 _ROUNDS = 7
 
 
+_ACTIVATED = {"c_fc": "act", "dense_h_to_4h": "act", "fc1": "activation_fn"}
+"""Layers of a feed-forward module after which an activation stands, by their names in transformers."""
+
+
 class PackedLinear(torch.nn.Module):
     """x [..., in] to x wᵀ + b [..., out], with the weight in oneDNN's own order.
+
+    With `gelu` set, the product's GELU instead, by the way of computing it that torch calls
+    `approximate`.
 
     Args:
         weight: [out, in].
@@ -47,10 +55,11 @@ class PackedLinear(torch.nn.Module):
         self.out_features, self.in_features = weight.shape
         self._packed = _pack(weight)
         self._bias = None if bias is None else bias.detach().clone()
+        self.gelu: str | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """See the class."""
-        return _product(x, self._packed, self._bias)
+        return _product(x, self._packed, self._bias, self.gelu)
 
 
 def use_fastest(model: torch.nn.Module, dtype: torch.dtype) -> Path:
@@ -63,7 +72,10 @@ def use_fastest(model: torch.nn.Module, dtype: torch.dtype) -> Path:
     if next(model.parameters()).device.type != "cpu" or fastest(dtype) == "torch":
         return "torch"
     linears = [place for place in _children(model, torch.nn.Linear, Conv1D) if place[2].weight.dtype == dtype]
-    return "onednn" if sum(_replace(*place) for place in linears) else "torch"
+    replaced = sum(_replace(*place) for place in linears)
+    for parent in list(model.modules()):
+        _activate(parent, dtype)
+    return "onednn" if replaced else "torch"
 
 
 def fastest(dtype: torch.dtype) -> Path:
@@ -91,6 +103,28 @@ def _replace(parent: torch.nn.Module, name: str, layer: Any) -> bool:
     setattr(parent, name, packed)
     forget_file_pages(weight.data_ptr(), weight.numel() * weight.element_size())
     return True
+
+
+def _activate(parent: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Let a feed-forward module's first layer compute the GELU behind it."""
+    for name, after in _ACTIVATED.items():
+        layer, activation = getattr(parent, name, None), getattr(parent, after, None)
+        gelu = _gelu(activation)
+        if gelu is None or not isinstance(layer, PackedLinear):
+            continue
+        expected = torch.nn.Sequential(layer, cast(torch.nn.Module, activation))
+        fused = copy(layer)
+        fused.gelu = gelu
+        if _agrees(expected, fused, dtype):
+            setattr(parent, name, fused)
+            setattr(parent, after, torch.nn.Identity())
+
+
+def _gelu(activation: Any) -> str | None:
+    """How this activation computes GELU; null for any other."""
+    if type(activation) is torch.nn.GELU:
+        return str(activation.approximate)
+    return "none" if type(activation) is GELUActivation and activation.act is functional.gelu else None
 
 
 def _agrees(layer: torch.nn.Module, packed: PackedLinear, dtype: torch.dtype) -> bool:
@@ -154,8 +188,11 @@ def _pack(weight: torch.Tensor) -> torch.Tensor:
     return packed
 
 
-def _product(x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+def _product(
+    x: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor | None, gelu: str | None = None
+) -> torch.Tensor:
+    after: tuple[str, list[float], str] = ("none", [], "") if gelu is None else ("gelu", [], gelu)
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, *after)
     return product
 
 

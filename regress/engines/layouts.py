@@ -9,6 +9,7 @@ P prefix tokens, H query heads, N key-value heads, D head size.
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from regress.engines.schedule import Ids, Pack
 
 ALIKE = 0.85
 """Trees at least this share of the largest beside them are attended to together, padded to its size."""
+BESIDE = {"cpu": 8}
+"""Decoding slots attended to together, by kind of device; all of them where nothing is said."""
 
 
 def aligned(length: int) -> int:
@@ -171,84 +174,120 @@ class Slots:
     always the first.
 
     Args:
-        count: Slots that there are.
-        capacity: Tokens that a slot holds, without the prefix.
+        capacities: Tokens that each slot must hold, without the prefix, [slots]; descending.
         prefix: What every slot reads besides; null for nothing.
         device: Where.
         dtype: Of queries and keys.
     """
 
     def __init__(
-        self, count: int, capacity: int, prefix: Prefix | None, device: torch.device, dtype: torch.dtype
+        self, capacities: Ids, prefix: Prefix | None, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.count, self.prefix = count, prefix
-        self._capacity, self._device, self._dtype = aligned(capacity), device, dtype
-        self._layers: dict[int, KeyValue] = {}  # [count, N, capacity, D] each
+        self.count, self.prefix = len(capacities), prefix
+        self._device, self._dtype = device, dtype
+        step = BESIDE.get(device.type, self.count)
+        self._starts = range(0, self.count, step)
+        wide = [aligned(int(capacities[start])) for start in self._starts]
+        self._capacities = torch.tensor(wide, device=device).repeat_interleave(step)[: self.count]
+        self._offsets = self._capacities.cumsum(0) - self._capacities  # of each slot's first token
+        self._layers: dict[int, KeyValue] = {}  # [N · sum of capacities, D] each: slots, heads, tokens
         self._lengths = torch.zeros(0, dtype=torch.int64)
-        self._longest = 0
-        self._biases: dict[int | None, torch.Tensor] = {}
+        self._beside: list[_Beside] = []
 
     def begin(self, lengths: Ids) -> None:
         """Say how many tokens each active slot holds, [G], before a new one is computed in all of them."""
         self._lengths = torch.from_numpy(lengths).to(self._device)
-        self._longest = min(aligned(int(lengths.max()) + 1), self._capacity)
-        self._biases = {}
+        ends = [*self._starts[1:], self.count]
+        active = [slice(start, min(end, len(lengths))) for start, end in zip(self._starts, ends, strict=True)]
+        self._beside = [
+            _Beside(slots, int(lengths[slots].max()) + 1, self._lengths[slots], self._dtype)
+            for slots in active
+            if slots.start < slots.stop
+        ]
 
     def attend(self, layer: int, q: torch.Tensor, kv: KeyValue, asked: Asked) -> torch.Tensor:
         """q [H, G, D], keys and values [N, G, D] of the new tokens to the output [G, H, D]."""
-        active = q.shape[1]
-        for memory, new in zip(self._layers[layer], kv, strict=True):
-            _put(memory, torch.arange(active, device=self._device), self._lengths, new)
-        keys, values = (memory[:active, :, : self._longest] for memory in self._layers[layer])
-        queries, bias = q.transpose(0, 1)[:, :, None], self._bias(asked.window)  # [G, H, 1, D]
-        out, lse = attention(queries, keys, values, bias, asked, lse=self.prefix is not None)
+        self._put(layer, torch.arange(q.shape[1], device=self._device), self._lengths, kv)
+        queries = q.transpose(0, 1)[:, :, None]  # [G, H, 1, D]
+        parts = [self._read(beside, queries, layer, asked) for beside in self._beside]
+        out = torch.cat([own for own, _ in parts])[:, :, 0]
         if self.prefix is None:
-            return out[:, :, 0]
+            return out
+        lse = torch.cat([sums for _, sums in parts])[:, :, 0]
         positions = self._lengths + self.prefix.length
-        return merged(out[:, :, 0], lse[:, :, 0], *self.prefix.attend(layer, q, positions, asked))
+        return merged(out, lse, *self.prefix.attend(layer, q, positions, asked))
 
-    def _bias(self, window: int | None) -> torch.Tensor:
-        """[G, 1, 1, K]"""
-        if window not in self._biases:
-            places = torch.arange(self._longest, device=self._device)
-            reads = places <= self._lengths[:, None]
-            if window is not None:
-                reads = reads & (places > self._lengths[:, None] - window)
-            self._biases[window] = _bias(reads, self._dtype)[:, None, None]
-        return self._biases[window]
+    def _read(
+        self, beside: _Beside, queries: torch.Tensor, layer: int, asked: Asked
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of queries [all, H, 1, D] those of neighbours: the output [G, H, 1, D] and log-sum-exps."""
+        keys, values = (
+            self._held(memory, beside.slots)[:, :, : beside.longest] for memory in self._layers[layer]
+        )
+        bias, wanted = beside.bias(asked.window), self.prefix is not None
+        return attention(queries[beside.slots], keys, values, bias, asked, lse=wanted)
 
     def fill(self, kept: dict[int, KeyValue], slots: Ids, places: Ids) -> None:
         """Store the keys and values of computed prompts: token t at `places[t]` of slot `slots[t]`."""
         of, at = (torch.from_numpy(each).to(self._device) for each in (slots, places))
         for layer, kv in kept.items():
             if layer not in self._layers:
-                keys, values = (
-                    _zeros((self.count, new.shape[0], self._capacity, new.shape[2]), new) for new in kv
-                )
+                tokens = int(self._capacities.sum())
+                keys, values = (_zeros((new.shape[0] * tokens, new.shape[2]), new) for new in kv)
                 self._layers[layer] = keys, values
-            for memory, new in zip(self._layers[layer], kv, strict=True):
-                _put(memory, of, at, new)
+            self._put(layer, of, at, kv)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of one slot into another."""
         for memories in self._layers.values():
             for memory in memories:
-                memory[target, :, :length] = memory[source, :, :length]
+                held, free = (self._held(memory, slice(slot, slot + 1)) for slot in (source, target))
+                free[:, :, :length] = held[:, :, :length]
+
+    def _put(self, layer: int, slots: torch.Tensor, places: torch.Tensor, kv: KeyValue) -> None:
+        """Write keys and values [N, T, D] at `places` of `slots`, [T] each."""
+        heads = kv[0].shape[0]
+        starts = self._offsets[slots] * heads + places
+        rows = (starts + torch.arange(heads, device=self._device)[:, None] * self._capacities[slots]).reshape(
+            -1
+        )
+        for memory, new in zip(self._layers[layer], kv, strict=True):
+            memory.index_copy_(0, rows, new.reshape(len(rows), -1))
+
+    def _held(self, memory: torch.Tensor, slots: slice) -> torch.Tensor:
+        """Of a memory, what neighbours of one capacity hold: [slots, N, capacity, D]."""
+        heads = len(memory) // int(self._capacities.sum())
+        capacity = int(self._capacities[slots.start])
+        start, count = int(self._offsets[slots.start]) * heads, slots.stop - slots.start
+        rows = memory[start : start + count * heads * capacity]
+        return rows.view(count, heads, capacity, memory.shape[1])
 
 
-def _put(memory: torch.Tensor, slots: torch.Tensor, places: torch.Tensor, new: torch.Tensor) -> None:
-    """Write new [N, T, D] at `places` of `slots` ([T] each) in a memory [count, N, capacity, D]."""
-    _, heads, capacity, size = memory.shape
-    rows = (slots * heads + torch.arange(heads, device=slots.device)[:, None]) * capacity + places  # [N, T]
-    memory.view(-1, size).index_copy_(0, rows.reshape(-1), new.reshape(-1, size))
+class _Beside:
+    """Neighbouring slots of one capacity, and which of their tokens are read."""
+
+    def __init__(self, slots: slice, longest: int, lengths: torch.Tensor, dtype: torch.dtype) -> None:
+        self.slots, self.longest = slots, aligned(longest)
+        self._lengths, self._dtype = lengths, dtype
+        self._biases: dict[int | None, torch.Tensor] = {}
+
+    def bias(self, window: int | None) -> torch.Tensor:
+        """[G, 1, 1, K] for tokens up to the longest's."""
+        if window not in self._biases:
+            places = torch.arange(self.longest, device=self._lengths.device)
+            reads = places <= self._lengths[:, None]
+            if window is not None:
+                reads = reads & (places > self._lengths[:, None] - window)
+            self._biases[window] = _bias(reads, self._dtype)[:, None, None]
+        return self._biases[window]
 
 
-def _zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+def _zeros(shape: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
     """Zeros of another tensor's type and place; on a CPU memory is taken only where something is written."""
     if like.device.type != "cpu":
         return like.new_zeros(shape)
-    raw = np.zeros((*shape[:-1], shape[-1] * like.element_size()), np.uint8)
-    return torch.from_numpy(raw).view(like.dtype)
+    memory = mmap.mmap(-1, shape[0] * shape[1] * like.element_size())
+    return torch.frombuffer(memory, dtype=like.dtype).view(shape)
 
 
 def _bias(reads: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

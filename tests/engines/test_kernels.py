@@ -76,6 +76,40 @@ def test_a_layer_whose_product_is_off_stays(onednn: Any, toy: Any, monkeypatch: 
     assert not any(isinstance(layer, onednn.PackedLinear) for layer in toy)
 
 
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu", "relu", "silu"])
+def test_a_feed_forward_module_computes_the_same_afterwards(onednn: Any, activation: str) -> None:
+    import torch
+    from transformers import GPT2Config
+    from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+
+    torch.manual_seed(0)
+    module = GPT2MLP(40, GPT2Config(n_embd=24, activation_function=activation)).eval()
+    x = 3 * torch.randn(7, 24)
+    with torch.inference_mode():
+        before = module(x)
+        onednn.use_fastest(module, torch.float32)
+        after = module(x)
+    assert isinstance(module.act, torch.nn.Identity) == activation.startswith("gelu")
+    assert float((after - before).abs().max()) <= 1e-5 * float(before.abs().max())
+
+
+def test_an_activation_that_comes_out_otherwise_stays(onednn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from transformers import GPT2Config
+    from transformers.models.gpt2.modeling_gpt2 import GPT2MLP
+
+    other = {"tanh": "none", "none": "tanh"}
+    product = onednn._product
+    monkeypatch.setattr(
+        onednn, "_product", lambda x, w, b, gelu=None: product(x, w, b, other.get(gelu)) * 1.0
+    )
+    module = GPT2MLP(40, GPT2Config(n_embd=24)).eval()
+    onednn.use_fastest(module, torch.float32)
+    assert isinstance(module.c_fc, onednn.PackedLinear)
+    assert module.c_fc.gelu is None
+    assert isinstance(module.act, torch.nn.GELU)
+
+
 def test_without_the_operators_everything_stays(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 

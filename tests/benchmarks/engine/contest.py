@@ -17,7 +17,7 @@ from .workloads import Items
 from .works import Work
 
 PATIENCE = 1.1
-"""A batch size this much slower than the best so far is worse; two in a row end the search."""
+"""A batch size this much slower than the best so far is worse; two, the second slower still, end it."""
 
 
 @dataclass
@@ -123,7 +123,7 @@ def best_batch(bench: Bench, work: Work, folder: str, items: Items) -> dict[int,
 
 
 def _hopeless(seconds: Sequence[float]) -> bool:
-    return len(seconds) > 2 and min(seconds[-2:]) > PATIENCE * min(seconds)
+    return len(seconds) > 2 and seconds[-1] > seconds[-2] > PATIENCE * min(seconds)
 
 
 def _ratios(work: Work, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
