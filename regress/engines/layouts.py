@@ -188,33 +188,33 @@ class Slots:
         step = BESIDE.get(device.type, self.count)
         self._starts = range(0, self.count, step)
         wide = [aligned(int(capacities[start])) for start in self._starts]
-        self._capacities = torch.tensor(wide, device=device).repeat_interleave(step)[: self.count]
-        self._offsets = self._capacities.cumsum(0) - self._capacities  # of each slot's first token
+        self._capacities = np.repeat(wide, step)[: self.count]
+        self._offsets = self._capacities.cumsum() - self._capacities  # of each slot's first token
         self._layers: dict[int, KeyValue] = {}  # [N · sum of capacities, D] each: slots, heads, tokens
-        self._lengths = torch.zeros(0, dtype=torch.int64)
+        self._lengths = np.zeros(0, np.int64)
         self._beside: list[_Beside] = []
 
     def begin(self, lengths: Ids) -> None:
         """Say how many tokens each active slot holds, [G], before a new one is computed in all of them."""
-        self._lengths = torch.from_numpy(lengths).to(self._device)
+        self._lengths = lengths
         ends = [*self._starts[1:], self.count]
         active = [slice(start, min(end, len(lengths))) for start, end in zip(self._starts, ends, strict=True)]
         self._beside = [
-            _Beside(slots, int(lengths[slots].max()) + 1, self._lengths[slots], self._dtype)
+            _Beside(slots, lengths[slots], self._device, self._dtype)
             for slots in active
             if slots.start < slots.stop
         ]
 
     def attend(self, layer: int, q: torch.Tensor, kv: KeyValue, asked: Asked) -> torch.Tensor:
         """q [H, G, D], keys and values [N, G, D] of the new tokens to the output [G, H, D]."""
-        self._put(layer, torch.arange(q.shape[1], device=self._device), self._lengths, kv)
+        self._put(layer, np.arange(len(self._lengths)), self._lengths, kv)
         queries = q.transpose(0, 1)[:, :, None]  # [G, H, 1, D]
         parts = [self._read(beside, queries, layer, asked) for beside in self._beside]
         out = torch.cat([own for own, _ in parts])[:, :, 0]
         if self.prefix is None:
             return out
         lse = torch.cat([sums for _, sums in parts])[:, :, 0]
-        positions = self._lengths + self.prefix.length
+        positions = torch.from_numpy(self._lengths + self.prefix.length).to(self._device)
         return merged(out, lse, *self.prefix.attend(layer, q, positions, asked))
 
     def _read(
@@ -229,13 +229,12 @@ class Slots:
 
     def fill(self, kept: dict[int, KeyValue], slots: Ids, places: Ids) -> None:
         """Store the keys and values of computed prompts: token t at `places[t]` of slot `slots[t]`."""
-        of, at = (torch.from_numpy(each).to(self._device) for each in (slots, places))
         for layer, kv in kept.items():
             if layer not in self._layers:
                 tokens = int(self._capacities.sum())
                 keys, values = (_zeros((new.shape[0] * tokens, new.shape[2]), new) for new in kv)
                 self._layers[layer] = keys, values
-            self._put(layer, of, at, kv)
+            self._put(layer, slots, places, kv)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of one slot into another."""
@@ -244,15 +243,13 @@ class Slots:
                 held, free = (self._held(memory, slice(slot, slot + 1)) for slot in (source, target))
                 free[:, :, :length] = held[:, :, :length]
 
-    def _put(self, layer: int, slots: torch.Tensor, places: torch.Tensor, kv: KeyValue) -> None:
+    def _put(self, layer: int, slots: Ids, places: Ids, kv: KeyValue) -> None:
         """Write keys and values [N, T, D] at `places` of `slots`, [T] each."""
-        heads = kv[0].shape[0]
-        starts = self._offsets[slots] * heads + places
-        rows = (starts + torch.arange(heads, device=self._device)[:, None] * self._capacities[slots]).reshape(
-            -1
-        )
+        heads = np.arange(len(kv[0]))[:, None]
+        rows = self._offsets[slots] * len(heads) + heads * self._capacities[slots] + places  # [N, T]
+        at = torch.from_numpy(rows.reshape(-1)).to(self._device)
         for memory, new in zip(self._layers[layer], kv, strict=True):
-            memory.index_copy_(0, rows, new.reshape(len(rows), -1))
+            memory.index_copy_(0, at, new.reshape(len(at), -1))
 
     def _held(self, memory: torch.Tensor, slots: slice) -> torch.Tensor:
         """Of a memory, what neighbours of one capacity hold: [slots, N, capacity, D]."""
@@ -266,9 +263,10 @@ class Slots:
 class _Beside:
     """Neighbouring slots of one capacity, and which of their tokens are read."""
 
-    def __init__(self, slots: slice, longest: int, lengths: torch.Tensor, dtype: torch.dtype) -> None:
-        self.slots, self.longest = slots, aligned(longest)
-        self._lengths, self._dtype = lengths, dtype
+    def __init__(self, slots: slice, lengths: Ids, device: torch.device, dtype: torch.dtype) -> None:
+        self.slots, self.longest = slots, aligned(int(lengths.max()) + 1)
+        self._lengths = torch.from_numpy(lengths).to(device)
+        self._dtype = dtype
         self._biases: dict[int | None, torch.Tensor] = {}
 
     def bias(self, window: int | None) -> torch.Tensor:
