@@ -20,7 +20,7 @@ setup: $(VENV)/.installed  ## make .venv and install everything into it, once
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "regress needs Python 3.11 or later")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models,report,dev]'
 	@touch $@
 
 compare: setup  ## what did the update break? evaluates what is not stored yet, prints the table

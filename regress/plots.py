@@ -1,0 +1,1 @@
+"""Figures of a comparison (extra `[report]`): matplotlib, one function a figure."""
