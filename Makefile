@@ -9,7 +9,7 @@ POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(
             $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare gate gsm8k-systems calibration test test-all check lint types contracts benchmark demo-models clean
+.PHONY: help setup compare gate report notebook gsm8k-systems calibration test test-all check lint types contracts benchmark demo-models clean
 
 help:  ## this list
 	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
@@ -28,6 +28,12 @@ compare: setup  ## what did the update break? evaluates what is not stored yet, 
 
 gate: setup  ## may the new model go out? [POLICY=strict|balanced|permissive|FILE]
 	$(BIN)/regress gate $(OLD) $(NEW) $(if $(POLICY),--policy $(POLICY)) $(POSSIBLE) $(ARGS)
+
+report: setup  ## one page to open in a browser: verdict, table, pictures, every flip
+	$(BIN)/regress report $(OLD) $(NEW) $(POSSIBLE) $(ARGS)
+
+notebook: setup  ## run reports/flips.ipynb on the pair; the result lies beside it [OLD=… NEW=…]
+	OLD=$(OLD) NEW=$(NEW) $(BIN)/jupyter-execute reports/flips.ipynb --output flips.executed
 
 SYSTEMS   := 6b_finetuning 6b_verification 175b_finetuning 175b_verification
 SOLUTIONS := $(or $(DATA),../shared/data)/gsm8k/example_model_solutions.jsonl
