@@ -1,1 +1,0 @@
-"""Figures of a comparison (extra `[report]`): matplotlib, one function a figure."""
