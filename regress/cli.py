@@ -7,10 +7,23 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from regress.commands import compare, evaluate, export, gate, imports, inventory, noise, plan, rescore, slices
+from regress.commands import (
+    compare,
+    evaluate,
+    export,
+    flips,
+    gate,
+    imports,
+    inventory,
+    noise,
+    plan,
+    rescore,
+    show,
+    slices,
+)
 from regress.options import Parser
 
-COMMANDS = (compare, slices, gate, plan, evaluate, imports, export, rescore, noise, inventory)
+COMMANDS = (compare, flips, show, slices, gate, plan, evaluate, imports, export, rescore, noise, inventory)
 """In the order in which help lists them."""
 
 

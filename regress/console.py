@@ -6,16 +6,20 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 NARROW, WIDE = 80, 140
 
 
-def watched() -> Any:
-    """A context that draws what a workflow tells, on standard error."""
-    from regress.watch import watch
+@contextmanager
+def watched(*, reused: bool = True) -> Iterator[Callable[[Any], None]]:
+    """A callback that draws on standard error what a workflow tells; what it found ready only if `reused`."""
+    from regress.watch import at_work, watch
 
-    return watch(sys.stderr)
+    with watch(sys.stderr) as progress:
+        yield progress if reused else at_work(progress)
 
 
 def print_json(value: Any) -> None:
@@ -31,11 +35,17 @@ def columns() -> int:
     return shutil.get_terminal_size((NARROW, 24)).columns
 
 
+def height() -> int | None:
+    """Lines of the terminal; null in a pipe, where nothing scrolls away."""
+    return shutil.get_terminal_size((NARROW, 24)).lines if sys.stdout.isatty() else None
+
+
 def listing_width() -> int | None:
     """A pipe gets whole lines, so that they can be searched."""
     return columns() if sys.stdout.isatty() else None
 
 
 def colored() -> bool:
-    """Whether to print in colour: on a terminal, unless NO_COLOR is set."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Whether to print in colour: on a terminal that knows any, unless NO_COLOR is set."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain

@@ -69,6 +69,18 @@ def one_of(*names: str) -> Callable[[str], str]:
     return checked
 
 
+def assignment(shape: str) -> Callable[[str], tuple[str, str]]:
+    """Two words with an equals sign between, for argparse; `shape` names them: `column=value`."""
+
+    def checked(text: str) -> tuple[str, str]:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {shape}")
+        return name, value
+
+    return checked
+
+
 def names(text: str) -> list[str]:
     """Several names with commas between, for argparse."""
     return [name for name in map(str.strip, text.split(",")) if name]
@@ -121,6 +133,16 @@ def add_store(parser: argparse.ArgumentParser, **options: Any) -> None:
         **options,
         help="folder of runs (default: $REGRESS_STORE, else reports/runs)",
     )
+
+
+def add_sides(parser: argparse.ArgumentParser) -> None:
+    """OLD and NEW."""
+    for side in ("old", "new"):
+        parser.add_argument(
+            side,
+            metavar=side.upper(),
+            help=f"the {side} model, the path of stored runs, or a file of others' answers",
+        )
 
 
 def add_sided(parser: argparse.ArgumentParser) -> None:

@@ -36,6 +36,11 @@ def watch(stream: TextIO) -> Iterator[Callable[[Event], None]]:
         yield _Bars(bars)
 
 
+def at_work(progress: Callable[[Event], None]) -> Callable[[Event], None]:
+    """`progress` without what was found ready: for commands that one calls again and again."""
+    return lambda event: None if isinstance(event, Reused) else progress(event)
+
+
 class _Bars:
     """One bar a run; the time left is known after the first chunk."""
 

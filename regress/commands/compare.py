@@ -8,7 +8,7 @@ from typing import Any
 
 from regress import console
 from regress.errors import UsageError
-from regress.options import add_allow, add_compared, compared, whole
+from regress.options import add_allow, add_compared, add_sides, compared, whole
 
 
 def add(commands: Any) -> None:
@@ -19,12 +19,7 @@ def add(commands: Any) -> None:
         description="Evaluates what is not stored yet, pairs the two models' answers, prints the table, and "
         "writes report.md, comparison.json and comparison.csv under OUT/<old>..<new>/.",
     )
-    parser.add_argument(
-        "old", metavar="OLD", help="the old model, the path of stored runs, or a file of others' answers"
-    )
-    parser.add_argument(
-        "new", metavar="NEW", help="the new model, the path of stored runs, or a file of others' answers"
-    )
+    add_sides(parser)
     output = add_compared(parser)
     add_allow(output)
     output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")

@@ -8,7 +8,7 @@ from typing import Any
 
 from regress import console
 from regress.errors import UsageError
-from regress.options import add_store, names
+from regress.options import add_store, assignment, names
 
 
 def add(commands: Any) -> None:
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
         metavar="COLUMN=VALUE",
         action="append",
         default=[],
-        type=_column_value,
+        type=assignment("column=value"),
         help="read only these rows, e.g. model=llama1 of a table of several models",
     )
     table.add_argument("--mapping", metavar="FILE", help="roles, task, metric and marker in a TOML file")
@@ -64,13 +64,6 @@ def _roles(text: str) -> dict[str, str]:
     if not pairs or any(not role.strip() or not sign for role, sign, _ in pairs):
         raise argparse.ArgumentTypeError(f"{text!r} is not role=column,role=column")
     return {role.strip(): column.strip() for role, _, column in pairs}
-
-
-def _column_value(text: str) -> tuple[str, str]:
-    column, sign, value = text.partition("=")
-    if not sign or not column:
-        raise argparse.ArgumentTypeError(f"{text!r} is not column=value")
-    return column, value
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from regress import console
 from regress.errors import UsageError
 from regress.findings import MIN_N, SLICE_BY
-from regress.options import add_allow, add_compared, compared, names, whole
+from regress.options import add_allow, add_compared, add_sides, compared, names, whole
 
 
 def add(commands: Any) -> None:
@@ -20,12 +20,7 @@ def add(commands: Any) -> None:
         description="Compares as `compare` does, cuts each task into parts and says which lose most, with "
         "p-values adjusted for the number of parts. Writes no files.",
     )
-    parser.add_argument(
-        "old", metavar="OLD", help="the old model, the path of stored runs, or a file of others' answers"
-    )
-    parser.add_argument(
-        "new", metavar="NEW", help="the new model, the path of stored runs, or a file of others' answers"
-    )
+    add_sides(parser)
     typed = [one.replace(" ", "-") for one in SLICE_BY]
     parser.add_argument(
         "--by",

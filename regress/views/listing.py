@@ -36,24 +36,36 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int |
     return "\n".join(lay_out([list(headers), *body], right=right, width=width))
 
 
-def lay_out(rows: Sequence[Sequence[str]], *, right: Sequence[bool], width: int | None) -> list[str]:
-    """Rows as lines of equal columns; `right` says which columns are flush right.
+def lay_out(
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[bool],
+    width: int | None,
+    spared: Sequence[bool] | None = None,
+) -> list[str]:
+    """Rows as lines of equal columns.
+
+    Args:
+        rows: The cells.
+        right: Which columns are flush right.
+        width: Cells a line may take; null for as many as there are.
+        spared: Which columns are cut only where no other can give; by default those flush right.
 
     >>> lay_out([["a", "n"], ["bcd", "10"]], right=[False, True], width=None)
     ['a     n', 'bcd  10']
     """
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
-        widths = _shrunk(widths, right, width)
+        widths = _shrunk(widths, right if spared is None else spared, width)
     return [(" " * GAP).join(map(pad, row, widths, right)).rstrip() for row in rows]
 
 
-def _shrunk(widths: list[int], right: Sequence[bool], width: int) -> list[int]:
-    """Narrower columns, text before numbers and the widest first, until all fit or none can give."""
+def _shrunk(widths: list[int], spared: Sequence[bool], width: int) -> list[int]:
+    """Narrower columns, those to be spared last and the widest first, until all fit or none can give."""
     widths = list(widths)
-    for numbers in (False, True):
+    for last in (False, True):
         while sum(widths) + GAP * (len(widths) - 1) > width:
-            able = [i for i, w in enumerate(widths) if w > _NARROWEST and right[i] == numbers]
+            able = [i for i, w in enumerate(widths) if w > _NARROWEST and spared[i] == last]
             if not able:
                 break
             widths[max(able, key=widths.__getitem__)] -= 1

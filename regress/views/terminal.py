@@ -25,7 +25,7 @@ NARROWEST = 60
 LONGEST_NAME = 20
 """Cells of a task's name beside what is said of it."""
 
-_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_BOLD, _DIM, _RED, _GREEN, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,14 @@ class Ink:
     def dim(self, text: str) -> str:
         """What can be left unread."""
         return f"{_DIM}{text}{_RESET}" if self.color else text
+
+    def old(self, text: str) -> str:
+        """What only the old side has, or what was lost."""
+        return f"{_RED}{text}{_RESET}" if self.color else text
+
+    def new(self, text: str) -> str:
+        """What only the new side has, or what was gained."""
+        return f"{_GREEN}{text}{_RESET}" if self.color else text
 
 
 def render(
@@ -129,7 +137,7 @@ def _flip(number: int, flip: FlipText, width: int, ink: Ink) -> Iterator[str]:
     for left, right in zip_longest(old, new, fillvalue=""):
         yield f"     {pad(left, column)}   {right}".rstrip()
     if flip.diff:
-        yield from inked(hanging("     diff    ", flip.diff, width), old=ink.dim, new=ink.bold)
+        yield from inked(hanging("     diff    ", flip.diff, width), old=ink.old, new=ink.new)
 
 
 def _side(label: str, side: Side, width: int) -> list[str]:

@@ -31,15 +31,31 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[31mb\n\tc\u202ed\u200b")
     'a�[31mb c�d�'
     """
-    folded = " ".join(_PRESENTATION.sub("", text).split())
-    if folded.isascii() and folded.isprintable():
-        return folded
+    return _harmless(" ".join(_PRESENTATION.sub("", text).split()))
+
+
+def visible_lines(text: str) -> list[str]:
+    r"""`text` line by line, each harmless as by `visible`, with its indentation and its blanks kept.
+
+    Only line feeds and carriage returns end a line; tabs become four blanks at most.
+
+    >>> visible_lines("def f():\r\n    return\x1b[0m 1\u2028\n")
+    ['def f():', '    return�[0m 1�', '']
+    """
+    ends = re.split("\r\n|\r|\n", _PRESENTATION.sub("", text))
+    return [_harmless(line.expandtabs(4)).rstrip() for line in ends]
+
+
+def _harmless(line: str) -> str:
+    """`line` with every character replaced that is no letter, mark, sign or blank to be seen."""
+    if line.isascii() and line.isprintable():
+        return line
     shown, marks = [], 0
-    for character in folded:
+    for character in line:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
-        hidden = category[0] == "C" or character in _UNSEEN or marks > _MARKS_IN_A_ROW
-        shown.append(REPLACEMENT if hidden else character)
+        hidden = category[0] == "C" or category in ("Zl", "Zp") or character in _UNSEEN
+        shown.append(REPLACEMENT if hidden or marks > _MARKS_IN_A_ROW else character)
     return "".join(shown)
 
 

@@ -14,6 +14,7 @@ from regress.views.evidence import alarms, suite_line
 from regress.views.measures import MEASURES, instances
 from regress.views.notices import ENGINE_AT_FAULT
 from regress.views.numbers import UNDEFINED, count, number, plural
+from regress.views.prompts import question
 from regress.views.records import Block, Column, FlipText, Footnote, Row, Side, View
 from regress.views.rows import row
 from regress.views.sentences import WIDE_LEGEND, legend, notices, sentence, settings_heading, task_name, title
@@ -92,7 +93,7 @@ def _flip(task: TaskComparison, flip: Flip) -> FlipText:
     excerpts = not diff or len(diff) > _DIFF
     return FlipText(
         heading=" · ".join(heading),
-        asked=tail(_question(task, flip.prompt or ""), _EXCERPT),
+        asked=tail(question(task.task, flip.prompt or ""), _EXCERPT),
         target=tail(flip.target or "", _EXCERPT),
         old=_side(task, flip.old_answer, flip.old_output, excerpts),
         new=_side(task, flip.new_answer, flip.new_output, excerpts),
@@ -106,11 +107,6 @@ def _diff(flip: Flip) -> str:
         return ""
     diff = word_diff(flip.old_output, flip.new_output)
     return marked(diff, context=_CONTEXT, longest=_CHANGE) if shared(diff) >= _ALIKE else ""
-
-
-def _question(task: TaskComparison, prompt: str) -> str:
-    """The prompt without its worked examples, which blank lines set apart."""
-    return prompt.rstrip().rpartition("\n\n")[2] if task.task.num_fewshot else prompt
 
 
 def _side(task: TaskComparison, answer: str | None, output: str | None, excerpts: bool) -> Side:

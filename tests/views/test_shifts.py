@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -210,11 +211,9 @@ def test_texts_are_diffed_on_request_and_words_counted_always(
 
 def test_a_terminal_sets_what_is_gone_and_what_is_new_apart(parted: TaskComparison, full: Comparison) -> None:
     coloured = terminal.render(replace(full, tasks=(parted,)), color=True)
-    assert "\x1b[2m[-\x1b[0m" in coloured
-    assert "\x1b[1m{+\x1b[0m" in coloured
-    assert coloured.replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[2m", "") == terminal.render(
-        replace(full, tasks=(parted,))
-    )
+    assert "\x1b[31m[-\x1b[0m" in coloured
+    assert "\x1b[32m{+\x1b[0m" in coloured
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == terminal.render(replace(full, tasks=(parted,)))
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
