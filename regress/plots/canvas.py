@@ -10,9 +10,10 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
+from regress.comparison.compared import Compared
 from regress.errors import UnknownName
 from regress.plots.style import GRID, MUTED, WIDTH, styled
-from regress.types import Comparison, TaskComparison
+from regress.types import Comparison, Pairs, TaskComparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,12 +34,15 @@ def figure(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
     return drawn
 
 
-def blank(title: str, height: float) -> Figure:
-    """An empty figure with a title, `height` inches high."""
+def blank(title: str, comparison: Comparison | None, *, height: float) -> Figure:
+    """An empty figure with a title, `height` inches high; on the right which update it is of, if any."""
     from regress.plots.picture import Picture
 
     made = Picture(figsize=(WIDTH, height), layout="constrained")
-    made.suptitle(title, x=0.012, ha="left")
+    made.suptitle(title, x=0.012, ha="left", va="top")
+    if comparison is not None:
+        old, new = (words(model.name, 16, end=True) for model in (comparison.old, comparison.new))
+        made.text(0.988, 0.975, f"{old} → {new}", ha="right", va="top", color=MUTED)
     return made
 
 
@@ -52,6 +56,17 @@ def row_of(comparison: Comparison, task: str) -> TaskComparison:
         if row.task.name == task:
             return row
     raise UnknownName("task", task, [row.task.name for row in comparison.tasks])
+
+
+def pairs_of(compared: Compared, task: str) -> Pairs:
+    """The aligned runs of a task.
+
+    Raises:
+        UnknownName: If there is no such task, or it is a group.
+    """
+    if task not in compared.pairs:
+        raise UnknownName("task", task, compared.pairs)
+    return compared.pairs[task]
 
 
 def zero_line(axes: Axes) -> None:
@@ -82,28 +97,30 @@ def legend(made: Figure, *axes: Axes) -> None:
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def words(text: str, limit: int = 28) -> str:
+def words(text: str, limit: int = 28, *, end: bool = False) -> str:
     r"""A name that others chose, on one line of at most `limit` characters, safe to draw.
 
     What acts on a screen, hides there or may not stand in XML is replaced by `�`: control
     characters, marks of direction and of no width, surrogates, private code points.
 
-    >>> words("a\x00b\u202ec\n\ud800d"), words("x" * 40, 4)
-    ('a�b�c �d', 'xxx…')
+    Args:
+        text: The name.
+        limit: Characters.
+        end: Whether to keep the end of a longer name instead of its beginning.
+
+    >>> words("a\x00b\u202ec\n\ud800d"), words("x" * 40, 4), words("org/Llama-2", 8, end=True)
+    ('a�b�c �d', 'xxx…', '…Llama-2')
     """
-    folded = " ".join(text[: 4 * limit].split())
+    folded = " ".join((text[-4 * limit :] if end else text[: 4 * limit]).split())
     shown = "".join(one if one.isprintable() else _REPLACEMENT for one in folded)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def update(comparison: Comparison) -> str:
-    """Which update a figure is of."""
-    return f"{words(comparison.old.name, 20)} → {words(comparison.new.name, 20)}"
+    if len(shown) <= limit:
+        return shown
+    return "…" + shown[1 - limit :] if end else shown[: limit - 1] + "…"
 
 
 def task_words(row: TaskComparison) -> str:
     """What a row is called."""
-    return words(row.task.name, 20) + (" (pooled)" if row.members else "")
+    return words(row.task.name, 16) + (" (pooled)" if row.members else "")
 
 
 def percent(rate: float) -> str:
@@ -133,7 +150,7 @@ def counted(count: int, n: int) -> str:
     return f"{count:,} · {percent(count / n)}" if n else f"{count:,}"
 
 
-def percent_tick(rate: float, _position: int | None = None) -> str:
+def percent_tick(rate: float, _position: float = 0) -> str:
     """A tick of an axis of rates or of points.
 
     >>> percent_tick(-0.05), percent_tick(0.125)

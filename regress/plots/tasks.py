@@ -13,10 +13,9 @@ from regress.plots.canvas import (
     percent_tick,
     points,
     task_words,
-    update,
     zero_line,
 )
-from regress.plots.intervals import across
+from regress.plots.intervals import interval
 from regress.plots.style import GAIN, INK, LOSS, MUTED, NOISE
 from regress.types import Comparison, Estimate, TaskComparison
 
@@ -38,7 +37,7 @@ def forest(comparison: Comparison) -> Figure:
         MissingExtra: If matplotlib is not installed.
     """
     rows = comparison.tasks
-    made = blank(update(comparison), height=1.2 + 0.5 * len(rows))
+    made = blank("what changed", comparison, height=1.2 + 0.5 * len(rows))
     change, lost = made.subplots(1, 2, sharey=True)
     change.set_title("Δ in points")
     lost.set_title("NFR in %")
@@ -61,7 +60,7 @@ def _change(axes: Axes, row: TaskComparison, y: float) -> None:
     if row.task.scale != "unbounded":
         delta = row.estimates["delta"]
         colour, marker = _direction(delta)
-        across(axes, delta, y, colour=colour, marker=marker, said=points(delta.value))
+        interval(axes, delta, y, colour=colour, marker=marker, said=points(delta.value))
         return
     place, across_axes = (0.5, y), ("axes fraction", "data")
     axes.annotate(
@@ -78,5 +77,7 @@ def _direction(delta: Estimate) -> tuple[str, str]:
 
 def _lost(axes: Axes, row: TaskComparison, y: float) -> None:
     nfr, excess = row.estimates["nfr"], row.estimates.get("excess_nfr")
-    across(axes, nfr, y, colour=LOSS, said=percent(nfr.value), label="NFR")
-    across(axes, excess, y + 0.24, colour=NOISE, marker="D", filled=False, label="beyond noise (excess NFR)")
+    interval(axes, nfr, y, colour=LOSS, said=percent(nfr.value), label="NFR")
+    interval(
+        axes, excess, y + 0.24, colour=NOISE, marker="D", filled=False, label="beyond noise (excess NFR)"
+    )

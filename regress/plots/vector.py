@@ -88,6 +88,8 @@ def _attributes(root: ElementTree.Element) -> None:
     """Styles as attributes, colours as properties of the page, coordinates short."""
     for element in root.iter():
         attributes = element.attrib
+        if attributes.get("transform", "").startswith("rotate(-0 "):
+            del attributes["transform"]
         attributes.update(_declarations(attributes.pop("style", "")))
         if _XLINK_HREF in attributes:
             attributes["href"] = attributes.pop(_XLINK_HREF)
