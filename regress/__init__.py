@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from regress.workflows.exports import export_runs as export_runs
     from regress.workflows.gate import gate as gate
     from regress.workflows.imports import import_runs as import_runs
+    from regress.workflows.matrix import matrix as matrix
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
     from regress.workflows.rescore import rescore as rescore
@@ -44,6 +45,7 @@ _HOMES = {
     "export_runs": "regress.workflows.exports",
     "gate": "regress.workflows.gate",
     "import_runs": "regress.workflows.imports",
+    "matrix": "regress.workflows.matrix",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
     "rescore": "regress.workflows.rescore",
@@ -51,7 +53,8 @@ _HOMES = {
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
-    *("compare", "evaluate", "export_runs", "gate", "import_runs", "noise", "plan", "rescore", "slices"),
+    *("compare", "evaluate", "export_runs", "gate", "import_runs"),
+    *("matrix", "noise", "plan", "rescore", "slices"),
 ]
 
 

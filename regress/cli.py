@@ -15,6 +15,7 @@ from regress.commands import (
     gate,
     imports,
     inventory,
+    matrix,
     noise,
     plan,
     rescore,
@@ -23,7 +24,10 @@ from regress.commands import (
 )
 from regress.options import Parser
 
-COMMANDS = (compare, flips, show, slices, gate, plan, evaluate, imports, export, rescore, noise, inventory)
+COMMANDS = (
+    *(compare, flips, show, slices, matrix, gate, plan),
+    *(evaluate, imports, export, rescore, noise, inventory),
+)
 """In the order in which help lists them."""
 
 

@@ -1,12 +1,22 @@
-"""The nouns of `regress slices`: parts of a task, and what the update did to each."""
+"""The nouns of `regress slices`, parts of a task and what the update did to each, and of `regress matrix`,
+several versions of a model and what each step between two of them did."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from regress.types import Comparison, Estimate, Notice, TaskComparison
+from regress.types import (
+    Comparison,
+    Difference,
+    Estimate,
+    ModelSpec,
+    Notice,
+    SideCounts,
+    TaskComparison,
+    TaskSpec,
+)
 
 SliceBy = Literal["tag", "cluster", "prompt length", "steps", "choice position", "margin"]
 SLICE_BY: tuple[SliceBy, ...] = ("tag", "cluster", "prompt length", "steps", "choice position", "margin")
@@ -81,5 +91,95 @@ class SlicedComparison:
     """One a task."""
     min_n: int
     """Instances that a part must have."""
+    warnings: tuple[Notice, ...] = ()
+    """What to know before relying on any of it."""
+
+
+# ── several versions ─────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One of several versions of a model."""
+
+    name: str
+    """What it is called, unlike any other of them."""
+    model: ModelSpec
+    """The model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How one version does on one task by itself."""
+
+    accuracy: Estimate | None = None
+    """Share of right answers, or the mean score; null where the version cannot be judged."""
+    side: SideCounts | None = None
+    """What went wrong; null where the version cannot be judged."""
+    refused: str | None = None
+    """Why it cannot be judged; null if it can."""
+    path: str | None = None
+    """Where the run lies; null for a pooled task, and where there is none."""
+    fingerprint: str | None = None
+    """Hash of the run's spec."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionPair:
+    """One version in another's place, on one task."""
+
+    old: int
+    """Which version is replaced, counted from 0."""
+    new: int
+    """Which version replaces it."""
+    n: int = 0
+    """Pairs compared."""
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    """old, new, delta, nfr and pfr (`regress.comparison.estimates.basic`); empty if refused."""
+    refused: str | None = None
+    """Why the two cannot be compared; null if they can."""
+    overridden: tuple[Difference, ...] = ()
+    """Overridden refusals: if any, settings are compared, not models."""
+    warnings: tuple[Notice, ...] = ()
+    """What to know before relying on this pair."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskMatrix:
+    """Every version against every other on one task, or on several pooled."""
+
+    task: TaskSpec
+    """The task; of a pooled one a spec that bears the group's name."""
+    standings: tuple[Standing, ...]
+    """How each version does by itself, in the order of the versions."""
+    pairs: tuple[VersionPair, ...]
+    """Every ordered pair of two versions, by old and then by new."""
+    members: tuple[str, ...] = ()
+    """Task names that are pooled; empty for an ordinary task."""
+    settings: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+    """Settings that differ among the versions: by dotted name, the value of each version."""
+    warnings: tuple[Notice, ...] = ()
+    """What to know before relying on any of it."""
+
+    def pair(self, old: int, new: int) -> VersionPair:
+        """The pair of these two versions.
+
+        Raises:
+            KeyError: If there is none, as of a version and itself.
+        """
+        for one in self.pairs:
+            if (one.old, one.new) == (old, new):
+                return one
+        raise KeyError((old, new))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionMatrix:
+    """Several versions of a model, each against each."""
+
+    versions: tuple[Version, ...]
+    """In the order given: each follows the one before it."""
+    tasks: tuple[TaskMatrix, ...]
+    """One a task, pooled ones after their members."""
     warnings: tuple[Notice, ...] = ()
     """What to know before relying on any of it."""

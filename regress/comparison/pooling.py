@@ -34,12 +34,12 @@ def pool(
     """
     present = [name for name in dict.fromkeys(members) if name in rows]
     specs = [rows[name].task for name in present]
-    if reason := _not_poolable(specs):
+    if reason := not_poolable(specs):
         return Notice(code="pool-skipped", data={"group": group, "reason": reason})
     missing = [name for name in members if name not in rows]
     kinds = [spec.kind for spec in specs]
     pooled = row(
-        _spec(group, specs),
+        pooled_spec(group, specs),
         Judged.pooled([columns[name] for name in present]),
         added([rows[name].old_side for name in present], kinds),
         added([rows[name].new_side for name in present], kinds),
@@ -49,7 +49,8 @@ def pool(
     return replace(pooled, members=tuple(present))
 
 
-def _not_poolable(specs: Sequence[TaskSpec]) -> str | None:
+def not_poolable(specs: Sequence[TaskSpec]) -> str | None:
+    """Why these tasks must not be pooled; null if they may be."""
     if not specs:
         return "no member was compared"
     if len({spec.scale for spec in specs}) > 1:
@@ -59,7 +60,7 @@ def _not_poolable(specs: Sequence[TaskSpec]) -> str | None:
     return None
 
 
-def _spec(group: str, specs: Sequence[TaskSpec]) -> TaskSpec:
+def pooled_spec(group: str, specs: Sequence[TaskSpec]) -> TaskSpec:
     """What stands for the members' specs: the first one's settings, and the names of all."""
 
     def joined(name: str) -> str:

@@ -175,8 +175,8 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
         "pooled": bool(task.members),
         "members": list(task.members),
         "n": task.n,
-        "estimates": {name: _estimate(estimate) for name, estimate in task.estimates.items()},
-        "readable": {name: _estimate(estimate) for name, estimate in task.readable.items()},
+        "estimates": {name: estimate_object(one) for name, one in task.estimates.items()},
+        "readable": {name: estimate_object(one) for name, one in task.readable.items()},
         "evidence": plain(task.evidence),
         "clusters": task.clusters,
         "padding": {**plain(task.padding), "sound": task.padding.sound} if task.padding else None,
@@ -195,7 +195,8 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
     }
 
 
-def _estimate(estimate: Estimate) -> dict[str, Any]:
+def estimate_object(estimate: Estimate) -> dict[str, Any]:
+    """An estimate with its notices."""
     whole: dict[str, Any] = plain(estimate)
     del whole["warnings"]
     return {**whole, "notices": [*map(notice, estimate.warnings)]}
@@ -204,8 +205,8 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 def _reading(reading: Reading) -> dict[str, Any]:
     return {
         "metric": reading.metric,
-        "estimates": {name: _estimate(estimate) for name, estimate in reading.estimates.items()},
-        "delta_gap": None if reading.delta_gap is None else _estimate(reading.delta_gap),
+        "estimates": {name: estimate_object(one) for name, one in reading.estimates.items()},
+        "delta_gap": None if reading.delta_gap is None else estimate_object(reading.delta_gap),
         "disagrees": reading.disagrees,
     }
 

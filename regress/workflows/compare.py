@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,14 +118,22 @@ def compare_runs(
     return ComparedRuns.of(comparison, pairs, instances, floors)
 
 
-def known_instances(task: str, old: Run, new: Run) -> pa.Table | None:
+def known_instances(
+    task: str, old: Run, new: Run, read: Callable[[Run], pa.Table | None] = read_instances
+) -> pa.Table | None:
     """What is known of a task's instances: the side that was asked here knows more than an imported one.
+
+    Args:
+        task: The task's name.
+        old: The old run.
+        new: The new run.
+        read: What reads the instances of a run.
 
     Raises:
         NotComparable: If the two sides know of different targets.
     """
     asked = [run.spec.task for run in (old, new)]
-    known = (table for run in (old, new) if (table := read_instances(run)) is not None)
+    known = (table for run in (old, new) if (table := read(run)) is not None)
     if asked_here(*asked):
         return next(known, None)
     tables = list(known)

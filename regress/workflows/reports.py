@@ -1,7 +1,8 @@
 """What comparing and judging leave behind, in `reports/<old>..<new>/`.
 
 report.md, comparison.json, comparison.csv of `regress compare`; gate.md, gate.json, junit.xml of
-`regress gate`.
+`regress gate`. In `reports/matrix/<first>..<last>/` matrix.html, matrix.json and a picture a task of
+`regress matrix`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from regress.errors import UsageError
+from regress.findings import VersionMatrix
+from regress.identity import numbered
 from regress.store.runs import label_of
 from regress.types import Comparison
 from regress.views import export, markdown
@@ -34,7 +37,7 @@ def write_reports(comparison: Comparison, *, root: str | Path = "reports", with_
         "comparison.json": export.to_json(comparison, with_text),
         "comparison.csv": export.to_csv(comparison),
     }
-    return _write(comparison, root, files)
+    return _write(_folder(root, comparison.old.name, comparison.new.name), files)
 
 
 def write_verdict(
@@ -56,7 +59,32 @@ def write_verdict(
         files["junit.xml"] = junit.to_junit(verdict, comparison)
     if "md" in formats:
         files["gate.md"] = gate_markdown.render(verdict, comparison, with_text=with_text, assumed=assumed)
-    return _write(comparison, root, files)
+    return _write(_folder(root, comparison.old.name, comparison.new.name), files)
+
+
+def write_matrix(matrix: VersionMatrix, *, root: str | Path = "reports") -> Path:
+    """Write the page of several versions, its numbers and a picture a task; return their folder.
+
+    Pictures are there where the extra `[report]` is installed; those of an earlier matrix are removed.
+
+    Args:
+        matrix: What to write.
+        root: The folder in which `matrix/<first>..<last>` is made.
+    """
+    # neither templates nor figures are of use to other commands
+    from regress.views.matrix import export as matrix_export
+    from regress.views.matrix import page
+    from regress.views.matrix.pictures import pictures
+
+    drawn = pictures(matrix)
+    names = numbered([label_of(task.task.name) for task in matrix.tasks])
+    files = {"matrix.html": page.render(matrix, drawn), "matrix.json": matrix_export.to_json(matrix)}
+    pngs = {f"matrix-{name}.png": one.png for name, one in zip(names, drawn, strict=True) if one is not None}
+    folder = _folder(Path(root) / "matrix", matrix.versions[0].name, matrix.versions[-1].name)
+    for stale in folder.glob("matrix-*.png"):
+        with contextlib.suppress(OSError):
+            stale.unlink()
+    return _write(folder, {**files, **pngs})
 
 
 def clear_verdict(old: str, new: str, *, root: str | Path = "reports") -> None:
@@ -76,13 +104,12 @@ def _folder(root: str | Path, old: str, new: str) -> Path:
     return Path(root) / f"{label_of(old)}..{label_of(new)}"
 
 
-def _write(comparison: Comparison, root: str | Path, files: Mapping[str, str]) -> Path:
-    folder = _folder(root, comparison.old.name, comparison.new.name)
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             temporary = folder / f".{name}.{os.getpid()}"
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
             temporary.replace(folder / name)
     except OSError as error:
         raise UsageError(

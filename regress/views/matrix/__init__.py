@@ -1,0 +1,1 @@
+"""Several versions of a model in words, cells and pictures: terminal, HTML page, JSON."""
