@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from regress.types import (
     VARIATIONS,
     Comparison,
-    Estimate,
     Evidence,
     Notice,
     TaskComparison,
@@ -77,7 +76,7 @@ def _intervals(task: TaskComparison, measures: Iterable[Measure]) -> str:
     made = [(one, task.estimates[one.estimate]) for one in measures if _interval_of(task, one.estimate)]
     if not made:
         return ""
-    shown = (f"{one.heading} {_range(task, one, estimate)}" for one, estimate in made)
+    shown = (f"{one.heading} {ends(task, one)}" for one, _ in made)
     levels = {estimate.confidence for _, estimate in made}
     level = levels.pop() if len(levels) == 1 else None
     return (f"{chosen(level)} % intervals: " if level else "intervals: ") + ", ".join(shown)
@@ -87,8 +86,11 @@ def _interval_of(task: TaskComparison, estimate: str) -> bool:
     return estimate in task.estimates and has_interval(task.estimates[estimate])
 
 
-def _range(task: TaskComparison, one: Measure, estimate: Estimate) -> str:
-    scale = task.task.scale
+def ends(task: TaskComparison, one: Measure) -> str:
+    """The interval of an estimate that has a column; empty where none was made."""
+    if not _interval_of(task, one.estimate):
+        return ""
+    estimate, scale = task.estimates[one.estimate], task.task.scale
     return f"{number(estimate.low, one.unit, scale)} to {number(estimate.high, one.unit, scale)}"
 
 
