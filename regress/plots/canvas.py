@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Literal, ParamSpec
 
 from regress.comparison.compared import Compared
 from regress.errors import UnknownName
@@ -42,7 +42,7 @@ def blank(title: str, comparison: Comparison | None, *, height: float) -> Figure
     made.suptitle(title, x=0.012, ha="left", va="top")
     if comparison is not None:
         old, new = (words(model.name, 16, end=True) for model in (comparison.old, comparison.new))
-        made.text(0.988, 0.975, f"{old} → {new}", ha="right", va="top", color=MUTED)
+        made.text(0.988, 1 - 0.07 / height, f"{old} → {new}", ha="right", va="top", color=MUTED)
     return made
 
 
@@ -74,9 +74,10 @@ def zero_line(axes: Axes) -> None:
     axes.axvline(0, color=MUTED, linewidth=1, zorder=0.5)
 
 
-def grid(axes: Axes, axis: str) -> None:
-    """Faint lines at the ticks of one axis, `x` or `y`."""
-    (axes.xaxis if axis == "x" else axes.yaxis).grid(True, color=GRID)
+def grid(axes: Axes, axis: Literal["x", "y"]) -> None:
+    """Faint lines at the ticks of one axis, which are numbers."""
+    axes.grid(axis=axis, color=GRID)
+    axes.tick_params(axis=axis, labelcolor=MUTED)
 
 
 def legend(made: Figure, *axes: Axes) -> None:

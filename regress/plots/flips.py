@@ -41,8 +41,8 @@ def quadrants(comparison: Comparison, task: str) -> Figure:
     )
     had_wrong = (
         Tile(name="positive flips", count=counts.positive_flips, colour=GAIN),
-        Tile(name="both wrong, the same", count=counts.both_wrong_same, colour=WRONG),
-        Tile(name="both wrong, another", count=counts.both_wrong_different, colour=WRONG, hatch="\\\\\\\\"),
+        Tile(name="both wrong, same", count=counts.both_wrong_same, colour=WRONG),
+        Tile(name="both wrong, different", count=counts.both_wrong_different, colour=WRONG, hatch="\\\\\\\\"),
     )
     made = blank(f"{task_words(row)}: quadrants", comparison, height=3.0)
     axes = made.subplots()

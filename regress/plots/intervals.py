@@ -69,5 +69,5 @@ def interval(
             ha=side,
             fontsize=8,
             color=INK,
-            bbox={"facecolor": SURFACE, "edgecolor": "none", "pad": 0.5} if upright else None,
+            bbox={"facecolor": SURFACE, "edgecolor": "none", "pad": 0.5},
         )

@@ -91,6 +91,7 @@ def margins(compared: Compared, task: str) -> Figure:
     for corner, mask in zip(_CORNERS, masks, strict=True):
         _name(axes, corner, counted(int(mask.sum()), old.size))
     axes.set_xlabel("old margin of the right choice")
+    axes.tick_params(axis="y", labelcolor=MUTED)
     axes.set_title("new margin", fontsize=9, color=MUTED)
     return made
 

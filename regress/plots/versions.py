@@ -108,7 +108,6 @@ def history(
         grid(axes, "y")
         axes.margins(y=0.15)
         axes.yaxis.set_major_formatter(percent_tick)
-        axes.tick_params(axis="y", labelcolor=MUTED)
     below.set_ylim(bottom=0)
     _columns(below, versions, slanted="right")
     below.set_xlim(-0.5, k - 0.5)
