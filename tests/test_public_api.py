@@ -28,6 +28,7 @@ VERBS = (
     "slices",
     "import_runs",
     "export_runs",
+    "matrix",
 )
 
 

@@ -103,6 +103,13 @@ def test_two_stored_runs_are_cut_into_parts(light, runs):
     assert "right choice 1" in outcome.stdout
 
 
+def test_stored_runs_are_crossed_and_reported(light, runs):
+    outcome = light("matrix", *runs)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "piqa: each after the one before" in outcome.stdout
+    assert Path("reports/matrix/old.jsonl..new.jsonl/matrix.html").is_file()
+
+
 def test_two_folders_of_runs_are_compared(light, runs):
     outcome = light("compare", "runs/old.jsonl", "runs/new.jsonl", "--json", "--tasks", "piqa")
     assert outcome.returncode == 0, outcome.stderr
