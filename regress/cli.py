@@ -18,6 +18,7 @@ from regress.commands import (
     matrix,
     noise,
     plan,
+    report,
     rescore,
     show,
     slices,
@@ -25,7 +26,7 @@ from regress.commands import (
 from regress.options import Parser
 
 COMMANDS = (
-    *(compare, flips, show, slices, matrix, gate, plan),
+    *(compare, report, flips, show, slices, matrix, gate, plan),
     *(evaluate, imports, export, rescore, noise, inventory),
 )
 """In the order in which help lists them."""

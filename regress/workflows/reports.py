@@ -1,17 +1,19 @@
 """What comparing and judging leave behind, in `reports/<old>..<new>/`.
 
-report.md, comparison.json, comparison.csv of `regress compare`; gate.md, gate.json, junit.xml of
-`regress gate`. In `reports/matrix/<first>..<last>/` matrix.html, matrix.json and a picture a task of
-`regress matrix`.
+report.md, comparison.json, comparison.csv of `regress compare`; report.html of `regress report`; gate.md,
+gate.json, junit.xml of `regress gate`. In `reports/matrix/<first>..<last>/` matrix.html, matrix.json and a
+picture a task of `regress matrix`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from regress.comparison.compared import Compared
 from regress.errors import UsageError
 from regress.findings import VersionMatrix
 from regress.identity import numbered
@@ -23,21 +25,56 @@ from regress.views.gate import junit
 from regress.views.gate import markdown as gate_markdown
 from regress.workflows.gate import Gated
 
+if TYPE_CHECKING:
+    from regress.views.html.page import Judgement
 
-def write_reports(comparison: Comparison, *, root: str | Path = "reports", with_text: bool = False) -> Path:
+PAGE = "report.html"
+"""The page."""
+
+
+FILES: Mapping[str, str] = {"md": "report.md", "json": "comparison.json", "csv": "comparison.csv"}
+"""What a comparison's files are called."""
+
+
+def write_reports(
+    comparison: Comparison,
+    *,
+    root: str | Path = "reports",
+    with_text: bool = False,
+    formats: Collection[str] = tuple(FILES),
+) -> Path:
     """Write the comparison's files, each all or nothing, and return their folder.
 
     Args:
         comparison: What to write.
         root: The folder in which `<old>..<new>` is made.
         with_text: Whether the files may carry prompts and outputs; ids and counts only by default.
+        formats: Which of `md`, `json` and `csv`.
     """
-    files = {
-        "report.md": markdown.render(comparison, with_text=with_text),
-        "comparison.json": export.to_json(comparison, with_text),
-        "comparison.csv": export.to_csv(comparison),
+    made: Mapping[str, Callable[[], str]] = {
+        "md": lambda: markdown.render(comparison, with_text=with_text),
+        "json": lambda: export.to_json(comparison, with_text),
+        "csv": lambda: export.to_csv(comparison),
     }
+    files = {FILES[name]: made[name]() for name in formats}
     return _write(_folder(root, comparison.old.name, comparison.new.name), files)
+
+
+def write_page(
+    comparison: Compared, judgement: Judgement, *, root: str | Path = "reports", with_text: bool = True
+) -> Path:
+    """Write report.html, all or nothing, and return where it lies.
+
+    Args:
+        comparison: What to write.
+        judgement: What the gate says of it.
+        root: The folder in which `<old>..<new>` is made.
+        with_text: Whether the page may carry prompts, targets and outputs.
+    """
+    from regress.views.html.page import render  # its templates are of no use to other commands
+
+    text = render(comparison, judgement, with_text=with_text)
+    return _write(_folder(root, comparison.old.name, comparison.new.name), {PAGE: text}) / PAGE
 
 
 def write_verdict(

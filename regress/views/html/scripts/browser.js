@@ -134,7 +134,7 @@ class Browser {
     if (number === null) return false;
     if (!this.found.includes(number)) this.widen(number);
     this.choose(this.found.indexOf(number), "stay");
-    byId("flips").scrollIntoView();
+    byId("panes").scrollIntoView();
     return true;
   }
 

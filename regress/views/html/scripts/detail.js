@@ -51,9 +51,9 @@ function drawDetail(instances, number, place) {
   const { task, row } = instances.at(number);
   return [
     heading(instances, number, place),
-    judgement(instances, task, row),
-    task.kind === "choice" ? choices(instances, task, row) : outputs(instances, task, row),
     question(instances, task, row),
+    task.kind === "choice" ? choices(instances, task, row) : outputs(instances, task, row),
+    judgement(instances, task, row),
   ].filter(Boolean);
 }
 
@@ -77,16 +77,16 @@ function heading(instances, number, place) {
 
 /** A table of what was read from either answer and how it was judged. */
 function judgement(instances, task, row) {
-  const right = { true: "✓ right", false: "✗ wrong", null: null };
+  const right = { true: "✓ right", false: "✗ wrong" };
   const rows = [
     ["answer read", (side) => answerOf(instances, task, side, row)],
-    ["judged", (side) => right[side.right[row]]],
-    [task.metric, (side) => side.score[row]],
+    [`judged by ${task.metric}`, (side) => right[side.right[row]] ?? side.score[row]],
     ["margin of the right choice", (side) => side.margin[row]],
     ["status", (side) => side.status[row]],
     ["ended by", (side) => (task.kind === "generation" ? side.finish[row] ?? "unknown" : side.finish[row])],
-    ["tokens", (side) => (side.tokens[row] === null ? null : counted(side.tokens[row]))],
+    ["tokens of the answer", (side) => (side.tokens[row] === null ? null : counted(side.tokens[row]))],
     ...Object.keys({ ...task.old.scores, ...task.new.scores })
+      .filter((name) => name !== task.metric)
       .map((name) => [name, (side) => side.scores[name]?.[row] ?? null]),
   ];
   const shown = rows
@@ -117,7 +117,7 @@ function question(instances, task, row) {
   const shared = before === null ? null : make("details", {},
     make("summary", {}, `The same ${counted(before.length)} characters stand before every question`), prose(before));
   return make("div", { class: "question" },
-    prompt === null ? null : block("Prompt", shared, prose(prompt)),
+    prompt === null ? null : block("Prompt", ...(shared ? [shared] : []), prose(prompt)),
     target === null || task.kind === "choice" ? null : block("Target", prose(target)));
 }
 
@@ -130,14 +130,20 @@ function outputs(instances, task, row) {
     const text = "The outputs are not on this page: they were left out, or never stored.";
     return make("p", { class: "remark" }, text);
   }
-  if (before === after) return make("div", { class: "outputs" }, block("Output, the same from both", prose(before)));
+  if (before === after) return block("Output, the same from both", prose(before));
   const diff = wordDiff(before, after);
   const side = (title, tag, parts) => block(title, make("div", { class: "prose", dir: "auto" },
-    parts.length ? parts.map((part) => (part.same ? part.text : make(tag, {}, part.text))) : make("i", {}, "empty")));
+    parts.length ? parts.map((part) => (part.same ? part.text : changed(tag, part.text))) : make("i", {}, "empty")));
   return make("div", { class: "outputs" },
     side("Old output", "del", diff.old),
     side("New output", "ins", diff.new),
     diff.aligned ? null : make("p", { class: "remark" }, "These texts differ over too many words to be aligned."));
+}
+
+/** Words that only one side has; the white space after them is not marked. */
+function changed(tag, text) {
+  const words = text.trimEnd();
+  return [make(tag, {}, words), text.slice(words.length)];
 }
 
 // ── choices ──────────────────────────────────────────────────────────────────────────────────────

@@ -39,7 +39,7 @@ function visibleLine(text) {
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  for (const child of children.flat()) {
+  for (const child of children.flat(2)) {
     if (child === null) continue;
     element.append(...(typeof child === "string" ? visibleNodes(child) : [child]));
   }
