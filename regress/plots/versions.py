@@ -24,6 +24,9 @@ _STRONGEST = 0.6
 _ROOM = 45
 """Characters that fit side by side."""
 
+_ROOMY = 8
+"""So many versions have room for each number as it is."""
+
 
 @figure
 def heatmap(versions: Sequence[str], rates: npt.ArrayLike, *, title: str = "NFR") -> Figure:
@@ -46,7 +49,7 @@ def heatmap(versions: Sequence[str], rates: npt.ArrayLike, *, title: str = "NFR"
     axes = made.subplots()
     most = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     for y, x in np.ndindex(k, k):
-        _square(axes, x, y, float(values[y, x]), most)
+        _square(axes, x, y, float(values[y, x]), most, room=_ROOMY / max(k, _ROOMY))
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelcolor=INK)
     axes.set_yticks(range(k), [words(name, 18) for name in versions], parse_math=False)
@@ -66,12 +69,15 @@ def heatmap(versions: Sequence[str], rates: npt.ArrayLike, *, title: str = "NFR"
     return made
 
 
-def _square(axes: Axes, x: int, y: int, rate: float, most: float) -> None:
+def _square(axes: Axes, x: int, y: int, rate: float, most: float, *, room: float) -> None:
+    """One cell; with little room its number is smaller and does without the sign."""
     known = math.isfinite(rate)
+    said = percent(rate) if known else "–"
+    said = said if room == 1 else said.removesuffix(" %")
     strength = _STRONGEST * rate / most if known and most else 0.0
     colour = LOSS if known and x != y else RIGHT
     axes.bar(x, 0.94, 0.94, y - 0.47, color=colour, alpha=strength if x != y else 0.3)
-    axes.text(x, y, percent(rate) if known else "–", ha="center", va="center", fontsize=8.5, color=INK)
+    axes.text(x, y, said, ha="center", va="center", fontsize=8.5 * max(room, 0.6), color=INK)
 
 
 @figure
@@ -99,9 +105,10 @@ def history(
     above, below = made.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     above.plot(range(k), [one.value for one in accuracy], color=NOISE, linewidth=1.2, zorder=1)
     for x, (right, lost) in enumerate(zip(accuracy, nfr, strict=True)):
-        interval(above, right, x, colour=NOISE, said=percent(right.value), upright=True)
-        said = "" if lost is None else percent(lost.value)
-        interval(below, lost, x, colour=LOSS, marker="v", said=said, upright=True)
+        # more numbers would run into each other; the axes tell
+        numbers = ["" if one is None or k > _ROOMY else percent(one.value) for one in (right, lost)]
+        interval(above, right, x, colour=NOISE, said=numbers[0], upright=True)
+        interval(below, lost, x, colour=LOSS, marker="v", said=numbers[1], upright=True)
     above.set_title("accuracy in %")
     below.set_title("lost since the version before (NFR) in %")
     for axes in (above, below):

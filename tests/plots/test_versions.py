@@ -36,6 +36,16 @@ def test_nothing_defined_is_drawn_as_dashes():
     assert axes.texts[0].get_text() == "–"
 
 
+def test_many_versions_have_smaller_numbers_without_the_sign_and_a_history_without_any(known):
+    names = [f"v{i}" for i in range(12)]
+    (axes,) = heatmap(names, np.full((12, 12), 0.25)).axes
+    assert {text.get_text() for text in axes.texts[:144]} == {"25.0"}
+    assert axes.texts[0].get_fontsize() == pytest.approx(8.5 * 8 / 12)
+    above, below = history(names, [known(0.5)] * 12, [None, *[known(0.05)] * 11]).axes
+    assert not above.texts
+    assert not below.texts
+
+
 def test_long_names_are_slanted():
     names = [f"organisation-{i}" for i in range(4)]
     slanted, straight = heatmap(names, np.zeros((4, 4))), heatmap(["a", "b"], np.zeros((2, 2)))

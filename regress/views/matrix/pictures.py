@@ -15,11 +15,13 @@ from regress.plots.vector import svg
 from regress.plots.versions import heatmap, history
 from regress.types import Estimate
 from regress.views.matrix.sentences import task_name
+from regress.views.untrusted import tail
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DOTS_PER_INCH = 200
+_LONGEST_NAME = 15
 _UNKNOWN = Estimate(value=math.nan, n=0)
 
 
@@ -38,8 +40,8 @@ class Pictures:
 
 def pictures(matrix: VersionMatrix) -> tuple[Pictures | None, ...]:
     """Of each task the figures; null for all where matplotlib is not installed."""
-    # numbered as in the tables, since long names are cut
-    names = [f"{place} {version.name}" for place, version in enumerate(matrix.versions, 1)]
+    # numbered as in the tables, since long names are cut; versions of one model differ at the end
+    names = [f"{place} {tail(one.name, _LONGEST_NAME)}" for place, one in enumerate(matrix.versions, 1)]
     try:
         return tuple(_drawn(task, names, place) for place, task in enumerate(matrix.tasks))
     except MissingExtra:

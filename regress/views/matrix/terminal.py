@@ -15,6 +15,7 @@ from regress.views.listing import GAP, clip, lay_out, wrap
 from regress.views.matrix.sentences import rest
 from regress.views.matrix.view import Block, Measured, Step, VersionText, View, build
 from regress.views.terminal import LONGEST_NAME, NARROWEST, Ink, hanging
+from regress.views.untrusted import tail
 
 _EIGHTHS = "▏▎▍▌▋▊▉█"
 _LONGEST_BAR, _SHORTEST_BAR = 20, 8
@@ -71,7 +72,7 @@ def _matrix(block: Block, versions: Sequence[VersionText], width: int) -> Iterat
     """The cells, as many versions beside each other as find room."""
     first = [["", "old ↓  new →", block.level]]
     first += [
-        [version.number, clip(version.name, LONGEST_NAME), _plain(step.level)]
+        [version.number, _short(version.name), _plain(step.level)]
         for version, step in zip(versions, block.steps, strict=True)
     ]
     cells = [[_plain(cell) for cell in row] for row in block.cells]
@@ -92,7 +93,7 @@ def _history(block: Block, versions: Sequence[VersionText], width: int) -> list[
     """Every version with how it does, and what it lost and gained against the one before."""
     rows = [["", "", block.level, "95 %", "Δ", "NFR", "95 %"]]
     for version, step in zip(versions, block.steps, strict=True):
-        rows.append([version.number, clip(version.name, LONGEST_NAME), *_numbers(step)])
+        rows.append([version.number, _short(version.name), *_numbers(step)])
     right = [True, False, True, False, True, True, False]
     narrow = max(cell_len(line) for line in lay_out(rows, right=right, width=None))
     room = min(_LONGEST_BAR, width - narrow - GAP)
@@ -108,6 +109,15 @@ def _numbers(step: Step) -> list[str]:
     if step.delta is None or step.nfr is None:
         return [*own, "", "", ""]
     return [*own, _plain(step.delta), _plain(step.nfr), step.nfr.interval]
+
+
+def _short(name: str) -> str:
+    """A name beside numbers: of a long one the end, in which versions of one model differ.
+
+    >>> _short("v1"), _short("organisation/assistant-2024-06")
+    ('v1', '…n/assistant-2024-06')
+    """
+    return clip(tail(name, LONGEST_NAME), LONGEST_NAME)
 
 
 def _plain(measured: Measured) -> str:
