@@ -56,6 +56,7 @@ def add(commands: Any) -> None:
     output.add_argument("--out", metavar="DIR", default="reports", help="where reports go (default: reports)")
     output.add_argument("--json", action="store_true", help="print gate.json instead of the verdict in words")
     output.add_argument("--with-text", action="store_true", help="let gate.md carry outputs")
+    output.add_argument("--artifact", metavar="URL", help="where the reports can be fetched, for gate.md")
     parser.set_defaults(command=_gate, parser=parser)
 
 
@@ -68,13 +69,22 @@ def _gate(options: argparse.Namespace) -> int:
     if options.new is None:
         missing = "OLD and NEW are" if options.old is None else "NEW is"
         raise UsageError(f"{missing} missing", do="`regress gate --help` says more.")
+    from regress.views.markdown import require_address
     from regress.workflows.gate import gate
     from regress.workflows.reports import clear_verdict, write_verdict
 
+    if options.artifact is not None:
+        require_address(options.artifact)
     clear_verdict(options.old, options.new, root=options.out)
     with console.watched() as progress:
         gated = gate(options.old, options.new, policy=options.policy, progress=progress, **compared(options))
-    folder = write_verdict(gated, root=options.out, formats=options.to, with_text=options.with_text)
+    folder = write_verdict(
+        gated,
+        root=options.out,
+        formats=options.to,
+        with_text=options.with_text,
+        artifact=options.artifact,
+    )
     _print(gated, options, str(folder) if options.to else "")
     return gated.exit_code
 

@@ -98,7 +98,7 @@ def _heading(comparison: Comparison, one: PairedInstance, width: int, ink: Ink) 
         yield from wrap(text, width) if text else ()
     cluster = [("cluster", instance.cluster)] if instance.cluster is not None else []
     for tag, value in (*cluster, *sorted(instance.tags.items())):
-        yield from hanging(f"{_INDENT}{name(tag)}: ", head(value, _LONGEST), width)
+        yield from hanging(_INDENT, f"{name(tag)}: {head(value, _LONGEST)}", width)
 
 
 def _verdict(one: PairedInstance, width: int) -> list[str]:
@@ -121,7 +121,7 @@ def _asked(one: PairedInstance, full: bool, width: int, ink: Ink) -> list[str]:
     if prompt is None or full:
         return _text("prompt", prompt, width, ink)
     shown = question(one.task, prompt)
-    folded = "" if shown == prompt else " (its last paragraph; --full shows the worked examples before it)"
+    folded = "" if shown == prompt else "(its last paragraph; --full shows the worked examples before it)"
     return _text("prompt", shown, width, ink, note=folded)
 
 
@@ -129,7 +129,8 @@ def _text(label: str, text: str | None, width: int, ink: Ink, *, note: str = "")
     """A text whole under its label, its line ends and indentation kept."""
     if text is None:
         return [f"{ink.bold(label)} {UNKNOWN}"]
-    return [ink.bold(label) + ink.dim(note), *_block(text, width)]
+    notes = [ink.dim(line) for line in hanging(_INDENT, note, width)] if note else []
+    return [ink.bold(label), *notes, *_block(text, width)]
 
 
 def _block(text: str, width: int) -> Iterator[str]:

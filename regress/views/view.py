@@ -76,11 +76,12 @@ def _block(task: TaskComparison) -> Block:
     lost = task.counts.negative_flips if task.counts else instances(task, "nfr")
     return Block(
         heading=f"{task_name(task)}: {shown} of {plural(lost, 'instance')} {what}, worst first",
-        flips=tuple(_flip(task, flip) for flip in task.worst),
+        flips=tuple(flip_text(task, flip) for flip in task.worst),
     )
 
 
-def _flip(task: TaskComparison, flip: Flip) -> FlipText:
+def flip_text(task: TaskComparison, flip: Flip) -> FlipText:
+    """One of a row's flips in words."""
     heading = [name(flip.instance_id), f"index {count(flip.index)}"]
     if task.task.scale != "binary":
         heading.append(f"score {number(flip.delta, 'difference', task.task.scale)}")

@@ -19,6 +19,7 @@ from regress.policy.case import Case, case, pooled
 from regress.policy.judge import judge, require_tasks
 from regress.types import TaskComparison
 from regress.verdicts import Outcome, Policy, Verdict
+from regress.views.gate.beneath import WORST
 from regress.workflows.compare import compare
 from regress.workflows.policies import policy_of
 from regress.workflows.progress import Progress, silent
@@ -94,7 +95,7 @@ def gate(
         allow=held.allow,
         resampling_seed=resampling_seed,
         progress=progress,
-        **asked,
+        **{"worst": WORST, **asked},
     )
     verdict = judge(cases(compared, held, named), held, seed=resampling_seed)
     return Gated(verdict=verdict, comparison=compared, assumed=assumed)

@@ -78,7 +78,12 @@ def write_page(
 
 
 def write_verdict(
-    gated: Gated, *, root: str | Path = "reports", formats: Collection[str] = (), with_text: bool = False
+    gated: Gated,
+    *,
+    root: str | Path = "reports",
+    formats: Collection[str] = (),
+    with_text: bool = False,
+    artifact: str | None = None,
 ) -> Path:
     """Write the verdict's files, each all or nothing, and return their folder.
 
@@ -87,6 +92,7 @@ def write_verdict(
         root: The folder in which `<old>..<new>` is made.
         formats: Which of `json`, `junit` and `md`.
         with_text: Whether gate.md may carry prompts and outputs; ids and counts only by default.
+        artifact: Where the reports can be fetched, for the link in gate.md.
     """
     verdict, comparison, assumed = gated.verdict, gated.comparison, gated.assumed
     files = {}
@@ -95,7 +101,9 @@ def write_verdict(
     if "junit" in formats:
         files["junit.xml"] = junit.to_junit(verdict, comparison)
     if "md" in formats:
-        files["gate.md"] = gate_markdown.render(verdict, comparison, with_text=with_text, assumed=assumed)
+        files["gate.md"] = gate_markdown.render(
+            verdict, comparison, with_text=with_text, assumed=assumed, artifact=artifact
+        )
     return _write(_folder(root, comparison.old.name, comparison.new.name), files)
 
 

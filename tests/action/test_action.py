@@ -38,6 +38,8 @@ INPUTS = {
 }
 OUTPUTS = {"verdict", "exit-code", "folder", "json", "markdown", "junit"}
 
+ARTIFACT = "--artifact=https://github.example/o/r/actions/runs/42#artifacts"
+
 # ── what it promises ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -117,13 +119,21 @@ def test_the_inputs_become_the_words_of_the_command(action: Any) -> None:
     action(policy="strict", tasks="piqa,gsm8k", store="my runs", out="o")
     assert action.called == [
         *("gate", "runs/old", "runs/new", "--out=o", "--policy=strict", "--tasks=piqa,gsm8k"),
-        *("--store=my runs", "--to=json,junit,md"),
+        *("--store=my runs", "--to=json,junit,md", ARTIFACT),
     ]
 
 
 def test_without_inputs_the_command_decides_for_itself(action: Any) -> None:
     action()
-    assert action.called == ["gate", "runs/old", "runs/new", "--out=reports", "--to=json,junit,md"]
+    words = ["gate", "runs/old", "runs/new", "--out=reports", "--to=json,junit,md"]
+    assert action.called == [*words, ARTIFACT]
+
+
+@pytest.mark.parametrize("name", ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"])
+def test_a_runner_that_does_not_say_which_run_it_is_gets_no_link(action: Any, name: str) -> None:
+    del action.environment[name]
+    action(comment="false")
+    assert action.called[-1] == "--to=json,junit,md"
 
 
 def test_the_command_is_kept_from_the_hub(action: Any) -> None:

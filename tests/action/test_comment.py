@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / ".github" / "actions" / "gate" / 
 MARKER = "<!-- regress gate: gate -->"
 TOKEN = "ghs_TheSecretOfThisTest"
 BOT = "github-actions[bot]"
-FOOTER = "<sub>Commit 0123456789ab · [log and reports](https://github.example/o/r/actions/runs/42)</sub>\n"
+FOOTER = "<sub>Commit 0123456789ab · [log](https://github.example/o/r/actions/runs/42)</sub>\n"
 
 Comment = Callable[..., str]
 

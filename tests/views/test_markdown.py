@@ -58,7 +58,7 @@ def test_hostile_text_makes_no_html_link_code_or_further_column(hostile: Compari
 
 
 @pytest.mark.parametrize(
-    "text", ["@owner", "#12", "http://evil.example", "www.evil.example", "HTTPS://E.org"]
+    "text", ["@owner", "#12", "http://evil.example", "www.evil.example", "_www.evil.example", "HTTPS://E.org"]
 )
 def test_hosts_find_no_mention_issue_or_address(text: str) -> None:
     escaped = escape(f"see {text} now")
@@ -82,6 +82,14 @@ def test_hosts_find_no_mention_issue_or_address(text: str) -> None:
 def test_an_escaped_text_is_shown_as_it_was(text: str) -> None:
     shown = html("x " + escape(text)).strip().removeprefix("<p>x ").removesuffix("</p>")
     assert shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["# a", "### a", "- a", "-", "---", "===", "+ a", "1. a", "12) a", "=", "- - -"]
+)
+def test_a_text_opens_no_heading_list_or_rule(text: str) -> None:
+    assert html(escape(text)).strip() == f"<p>{text}</p>"
+    assert html(f"before\n{escape(text)}").strip() == f"<p>before\n{text}</p>"
 
 
 def test_names_that_need_no_escape_stay_readable() -> None:

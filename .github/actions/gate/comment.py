@@ -62,13 +62,13 @@ def number_of(event: dict[str, Any]) -> str:
 
 
 def footer(event: dict[str, Any]) -> str:
-    """Which commit the verdict is about, and where its log and reports are."""
+    """Which commit the verdict is about, and where its log is; the page says where the reports are."""
     given = {
         name: os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID", "SHA")
     }
     head = ((event.get("pull_request") or {}).get("head") or {}).get("sha") or given["SHA"]
     run = f"{given['SERVER_URL']}/{given['REPOSITORY']}/actions/runs/{given['RUN_ID']}"
-    return f"<sub>Commit {head[:12]} · [log and reports]({run})</sub>\n"
+    return f"<sub>Commit {head[:12]} · [log]({run})</sub>\n"
 
 
 def body_of(marker: str, page: str, end: str) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 VERDICTS = {"pass": {0}, "fail": {1}, "not gateable": {2}, "undecided": {0, 3}}
 INPUTS = ("OLD", "NEW", "OUT", "POLICY", "TASKS", "STORE", "WITH_TEXT", "COMMENT", "COMMENT_KEY", "COMMAND")
+RUN = ("SERVER_URL", "REPOSITORY", "RUN_ID")
 FILES = {"json": "gate.json", "markdown": "gate.md", "junit": "junit.xml"}
 MEANING = {0: "passed", 1: "regression", 2: "could not be judged", 3: "undecided", 70: "a bug in regress"}
 UNJUDGED = 2
@@ -67,7 +68,14 @@ def command() -> list[str]:
         raise Unusable("regress could not be installed; the log of that step says why")
     words = [given["COMMAND"], "gate", given["OLD"], given["NEW"], f"--out={given['OUT']}"]
     words += [f"--{name.lower()}={given[name]}" for name in ("POLICY", "TASKS", "STORE") if given[name]]
-    return [*words, "--to=json,junit,md", *(["--with-text"] if given["WITH_TEXT"] == "true" else [])]
+    words += ["--to=json,junit,md", *([f"--artifact={where}"] if (where := artifacts()) else [])]
+    return [*words, *(["--with-text"] if given["WITH_TEXT"] == "true" else [])]
+
+
+def artifacts() -> str:
+    """Where what this run uploads can be fetched; empty where no runner says which run it is."""
+    server, repository, run = (os.environ.get(f"GITHUB_{name}", "") for name in RUN)
+    return f"{server}/{repository}/actions/runs/{run}#artifacts" if server and repository and run else ""
 
 
 def run(words: list[str]) -> tuple[int, str, Path | None]:

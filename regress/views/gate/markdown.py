@@ -1,30 +1,34 @@
 """A verdict as Markdown, for step summaries and comments on pull requests: ids and counts, no texts.
 
-Hosts cut or refuse long comments, so no more than 65,000 characters are ever made: of a table or a
-list that is too long the beginning is shown, and how much more there is.
+The verdict in one line, the rules, the comparison's table, the worst flips folded away, and what to know.
+Hosts cut or refuse long comments, so the page is never longer than they take: of what is too long the
+beginning is shown, and how much more there is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from regress.types import Comparison, Scale
 from regress.verdicts import RuleResult, Verdict
-from regress.views import markdown
+from regress.views.fitting import Section, of_table, page
+from regress.views.gate.beneath import measured, worst
 from regress.views.gate.rules import DROPS, HARMS, limit_of, size, unit
 from regress.views.gate.view import build, scale_of
-from regress.views.markdown import escape
+from regress.views.markdown import escape, link, table
 from regress.views.numbers import UNDEFINED, count, number, percent
 from regress.views.records import GateLine, GateView
+from regress.views.settings import name
 
-LONGEST = 65_000
-"""Characters that a comment may have."""
+LONGEST = 64_500
+"""Characters of a page: a comment may have 65,000, and needs some to be found again by."""
 
-_SPARE = 400
-_REST = "- … {} more"
+_HEADINGS = ("outcome", "task", "rule", "observed", "one-sided bounds", "n")
+_RIGHT = ("observed", "one-sided bounds", "n")
 _ORDER = ("fail", "not gateable", "undecided", "pass")
 _CODE = re.compile(r"(`[\w ./,:=@'+-]+`)")
+_REST = "- … {} more"
 
 
 def render(
@@ -33,62 +37,71 @@ def render(
     *,
     with_text: bool = False,
     assumed: bool = False,
+    artifact: str | None = None,
 ) -> str:
-    """`verdict` as GitHub-flavoured Markdown of at most 65,000 characters.
+    """`verdict` as GitHub-flavoured Markdown of at most `LONGEST` characters.
 
     Args:
         verdict: What came of the gate.
-        comparison: What was judged, for its models and demo items.
-        with_text: Whether to add the whole comparison with prompts, targets and answers, if there is room.
+        comparison: What was judged, for its table, its worst flips, models and demo items.
+        with_text: Whether to add prompts, targets and answers of the worst flips.
         assumed: Whether the policy was used because none was given.
+        artifact: Where the reports lie.
+
+    Raises:
+        UsageError: If `artifact` is no address that begins with http:// or https://.
     """
     view = build(verdict, comparison, assumed=assumed)
-    before, after = _join(_before(view)), _join(_after(view))
-    room = LONGEST - len(before) - len(after) - _SPARE
-    notes = _section("### Notes", _fitting([f"- {escape(note)}" for note in view.notes], room // 4, _REST))
-    room -= len(notes)
-    rows = _fitting([_row(line, comparison) for line in view.lines], room // 2, "| | … {} more |  |  |  |  |")
-    table = "\n".join((*_TABLE, *rows))
-    reasons = _fitting(list(_reasons(view.lines)), room - len(table), _REST)
-    page = _join((before, table, _section("### Reasons", reasons), notes, after))
-    return _with_texts(page, comparison) if with_text and comparison else page
+    rules = table(_HEADINGS, [_cells(line, comparison) for line in view.lines], right=_RIGHT)
+    sections = [
+        Section(rank=0, blocks=[f"## {escape(view.headline)}"]),
+        Section(rank=2, share=0.2, blocks=[*_about(view)], between="\n\n"),
+        of_table(rules, rank=3, share=0.4),
+        _listed("Reasons", [*_reasons(view.lines, holding=False)], rank=5, share=0.6),
+        _folded("Rules that hold", [*_reasons(view.lines, holding=True)], rank=8),
+        *(
+            [measured(comparison, rank=4), worst(comparison, rank=6, with_text=with_text)]
+            if comparison
+            else ()
+        ),
+        _listed("Notes", [f"- {escape(note)}" for note in view.notes], rank=7, share=0.6),
+        _listed("What next", [f"- {_prose(step)}" for step in view.steps], rank=1, share=0.2),
+        Section(rank=0, blocks=[link("Reports of this run", artifact)] if artifact else []),
+    ]
+    return page(sections, LONGEST)
 
 
-def _with_texts(page: str, comparison: Comparison) -> str:
-    """The page with the comparison below, where both fit."""
-    whole = f"{page}\n{markdown.render(comparison, with_text=True)}"
-    return whole if len(whole) <= LONGEST else f"{page}\nThe comparison is too long to be shown here.\n"
+def _listed(heading: str, items: Sequence[str], *, rank: int, share: float = 1.0) -> Section:
+    return Section(rank=rank, share=share, opening=f"### {heading}\n\n", blocks=items, rest=_REST)
 
 
-def _before(view: GateView) -> Iterator[str]:
-    yield f"## {escape(view.headline)}"
+def _folded(summary: str, items: Sequence[str], *, rank: int) -> Section:
+    opening = f"<details>\n<summary>{summary}</summary>\n\n"
+    return Section(rank=rank, opening=opening, blocks=items, rest=_REST, closing="\n\n</details>")
+
+
+def _about(view: GateView) -> Iterator[str]:
+    """Paragraphs: what makes the numbers mean something else, who was judged, and by what."""
     if view.heading:
         yield f"**{escape(view.heading)}**"
+    yield from (f"**{escape(text)}**" for text in view.alarms)
     if view.title:
         yield escape(view.title)
-    yield "\n".join(f"- {side}: {escape(text)}" for side, text in view.models)
-    yield "\n".join(map(escape, view.basis))
-    yield from (f"**{escape(text)}**" for text in view.alarms)
+    if view.models:
+        yield "\n".join(f"- {side}: {escape(text)}" for side, text in view.models)
+    yield from map(escape, view.basis)
 
 
-def _after(view: GateView) -> Iterator[str]:
-    yield _section("### What next", [f"- {_prose(step)}" for step in view.steps])
+# ── rules ────────────────────────────────────────────────────────────────────────────────────────
 
 
-_TABLE = (
-    "| outcome | task | rule | observed | one-sided bounds | n |",
-    "| --- | --- | --- | ---: | ---: | ---: |",
-)
-
-
-def _row(line: GateLine, comparison: Comparison | None) -> str:
+def _cells(line: GateLine, comparison: Comparison | None) -> tuple[str, ...]:
     result = line.result
     scale = scale_of(result, comparison)
-    what = limit_of(result, scale) + (f" [slice {result.slice}]" if result.slice else "")
+    what = limit_of(result, scale) + (f" [slice {name(result.slice)}]" if result.slice else "")
     observed, bounds = _numbers(result, scale)
     advisory = " (advisory)" if result.tier == "advisory" else ""
-    cells = (line.mark + advisory, line.task, what, observed, bounds, count(result.n))
-    return f"| {' | '.join(map(escape, cells))} |"
+    return line.mark + advisory, line.task, what, observed, bounds, count(result.n)
 
 
 def _numbers(result: RuleResult, scale: Scale | None) -> tuple[str, str]:
@@ -113,13 +126,14 @@ def _numbers(result: RuleResult, scale: Scale | None) -> tuple[str, str]:
     return f"{observed}{unit(result.rule, scale)}", bounds
 
 
-def _reasons(lines: Sequence[GateLine]) -> Iterator[str]:
-    """Each rule that applies with its sentence: what keeps the gate from passing first."""
+def _reasons(lines: Sequence[GateLine], *, holding: bool) -> Iterator[str]:
+    """Each rule that applies with its sentence, those that hold or the others: the weightiest first."""
     applying = [line for line in lines if line.result.outcome in _ORDER]
     applying.sort(key=lambda line: (not line.result.blocks, _ORDER.index(line.result.outcome)))
     for line in applying:
-        notes = "".join(f"\n  - note: {escape(note)}" for note in line.notes)
-        yield f"- **{escape(line.mark)}** {escape(line.task)}: {_prose(line.sentence)}{notes}"
+        if (line.result.outcome == "pass" and not line.notes) == holding:
+            notes = "".join(f"\n  - note: {escape(note)}" for note in line.notes)
+            yield f"- **{escape(line.mark)}** {escape(line.task)}: {_prose(line.sentence)}{notes}"
 
 
 def _prose(text: str) -> str:
@@ -128,24 +142,3 @@ def _prose(text: str) -> str:
     return "".join(part if part.startswith("`") else escape(part) for part in _CODE.split(quoted)) or escape(
         text
     )
-
-
-def _fitting(lines: Sequence[str], room: int, rest: str) -> list[str]:
-    """The first lines that fit into `room` characters, and how many more there are."""
-    kept: list[str] = []
-    for line in lines:
-        room -= len(line) + 1
-        if room < 0:
-            return [*kept, rest.format(count(len(lines) - len(kept)))]
-        kept.append(line)
-    return kept
-
-
-def _section(heading: str, lines: Sequence[str]) -> str:
-    """A heading and a list; nothing where the list is empty."""
-    return "\n".join((heading, "", *lines)) if lines else ""
-
-
-def _join(sections: Iterable[str]) -> str:
-    text = "\n\n".join(section.strip("\n") for section in sections if section.strip())
-    return f"{text}\n" if text else ""

@@ -42,15 +42,20 @@ def test_the_comment_reads_as_it_did(name: str, verdicts: Any, judged: Compariso
 def test_hostile_names_make_no_html_link_code_or_further_column(verdicts: Any, hostile: Comparison) -> None:
     page = html(markdown(verdicts["hostile"], hostile))
     tags = set(re.findall(r"</?([a-z0-9]+)", page))
-    assert tags <= {"h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td"}
-    assert {row.count("<td") for row in page.split("<tr>")[2:]} == {6}
+    ours = {"h2", "h3", "p", "ul", "li", "strong", "table", "thead", "tbody", "tr", "th", "td"}
+    assert tags <= ours | {"details", "summary"}
+    tables = [{row.count("<td") for row in part.split("<tr>")[2:]} for part in page.split("<table>")[1:]]
+    assert tables == [{6}, {8}, {5}], "rules, comparison, worst flips"
 
 
 def test_texts_are_in_it_only_on_request(verdicts: Any, full: Comparison) -> None:
     bare, whole = (markdown(verdicts["fail"], full, with_text=wanted) for wanted in (False, True))
-    assert "freezer" not in bare
+    for text in ("freezer", "cookies", "How do you open", "420"):
+        assert text not in bare
     assert "freezer" in whole
-    assert whole.startswith(bare)
+    assert whole.replace("\n", "").startswith(
+        bare[: bare.index("</details>", bare.index("worst"))].replace("\n", "")
+    )
 
 
 @pytest.mark.parametrize("with_text", [False, True])
@@ -76,14 +81,9 @@ def test_only_measured_harms_have_numbers(verdicts: Any) -> None:
 
 def test_what_keeps_the_gate_from_passing_stands_first(verdicts: Any) -> None:
     reasons = markdown(verdicts["fail"]).partition("### Reasons")[2]
-    assert re.findall(r"^- \*\*(.+?)\*\*", reasons, re.MULTILINE) == [
-        "FAIL",
-        "FAIL",
-        "UNDECIDED",
-        "pass",
-        "pass",
-        "fail",
-    ]
+    reasons, _, folded = reasons.partition("<summary>Rules that hold</summary>")
+    assert re.findall(r"^- \*\*(.+?)\*\*", reasons, re.MULTILINE) == ["FAIL", "FAIL", "UNDECIDED", "fail"]
+    assert re.findall(r"^- \*\*(.+?)\*\*", folded, re.MULTILINE) == ["pass", "pass"]
 
 
 # ── JUnit ────────────────────────────────────────────────────────────────────────────────────────
