@@ -1,4 +1,4 @@
-"""What is measured: help, a comparison, our layer over lm-eval, requests, memory, the bootstrap, imports."""
+"""What is measured: help, comparing, our layer over lm-eval, requests, memory, bootstrap, imports, a page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .engine.case import engine
 from .figure import Figure
 from .imports import imports
 from .measure import HERE, Spent, python, regress
+from .page import page
 from .resampling import resampling
-from .synthetic import hellaswag_runs, piqa_items
+from .synthetic import hellaswag_runs, made_up_scenes, piqa_items
 
 
 class Case(Protocol):
@@ -37,7 +38,7 @@ def compare(*, tiny: bool) -> list[Figure]:
     """Comparing two stored runs of HellaSwag's size, end to end."""
     rows = 200 if tiny else 10_042
     with tempfile.TemporaryDirectory() as folder:
-        paths = hellaswag_runs(Path(folder), rows)
+        paths = hellaswag_runs(Path(folder), made_up_scenes(rows))
         asked = ("compare", *map(str, paths), "--out", folder)
         spent = [regress(*asked) for _ in range(2 if tiny else 7)]
     walls = [one.wall for one in spent]
@@ -128,4 +129,5 @@ CASES: dict[str, Callable[..., list[Figure]]] = {
     "resampling": resampling,
     "imports": imports,
     "engine": engine,
+    "page": page,
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,20 +17,50 @@ ENDINGS = 4
 SCENE = "A man is standing in a kitchen with a bowl and a whisk in his hands. He looks up and "
 
 
-def hellaswag_runs(folder: Path, n: int) -> list[Path]:
-    """Two finished runs of `n` four-way items that differ on about one answer in six."""
-    rng = np.random.default_rng(0)
-    golds, skill = rng.integers(ENDINGS, size=n), rng.normal(size=(n, ENDINGS))
-    skill[np.arange(n), golds] += 1.2
+class Scene(NamedTuple):
+    """One four-way item."""
+
+    prompt: str
+    endings: Sequence[str]
+    gold: int
+    activity: str
+
+
+def made_up_scenes(n: int) -> list[Scene]:
+    """`n` items of HellaSwag's form."""
+    golds = np.random.default_rng(1).integers(ENDINGS, size=n)
+    endings = ([_ending(i, place) for place in range(ENDINGS)] for i in range(n))
+    return [
+        Scene(f"Cooking {i}: {SCENE * 3}", each, int(gold), f"Cooking {i % 200}")
+        for i, (each, gold) in enumerate(zip(endings, golds, strict=True))
+    ]
+
+
+def real_scenes(path: Path) -> list[Scene]:
+    """The items of HellaSwag's own file, which labels each with its activity."""
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [
+        Scene(
+            f"{row['activity_label']}: {row['ctx']}", row["endings"], int(row["label"]), row["activity_label"]
+        )
+        for row in rows
+    ]
+
+
+def hellaswag_runs(folder: Path, scenes: Sequence[Scene]) -> list[Path]:
+    """Two finished runs of four-way items that differ on about one answer in six."""
+    n, rng = len(scenes), np.random.default_rng(0)
+    skill = rng.normal(size=(n, ENDINGS))
+    skill[np.arange(n), [scene.gold for scene in scenes]] += 1.2
     store, task = Store(folder / "runs"), _task(n)
-    store.write_instances(task, _instances(golds))
+    store.write_instances(task, _instances(scenes))
     paths = []
     for name in ("old", "new"):
         logprobs = -40 + 4 * (skill + 0.5 * rng.normal(size=(n, ENDINGS)))
         spec = run_spec(name, task, map(_id, range(n)))
         with store.writer(name, spec, range(n)) as writer:
             for chunk in writer.todo():
-                writer.append(chunk, [_prediction(i, int(golds[i]), logprobs[i]) for i in chunk.indices])
+                writer.append(chunk, [_prediction(i, scenes[i], logprobs[i]) for i in chunk.indices])
             paths.append(writer.finish())
     return paths
 
@@ -53,37 +83,37 @@ def _task(n: int) -> TaskSpec:
     return TaskSpec(**{**vars(spec), "fingerprint": task_fingerprint(spec)})
 
 
-def _instances(golds: np.ndarray) -> Iterator[Instance]:
-    for i, gold in enumerate(golds):
-        choices = tuple(_ending(i, place) for place in range(ENDINGS))
+def _instances(scenes: Sequence[Scene]) -> Iterator[Instance]:
+    for i, scene in enumerate(scenes):
         yield Instance(
             id=_id(i),
             index=i,
-            prompt=f"Cooking {i}: {SCENE * 3}",
-            target=choices[gold],
-            choices=choices,
-            golds=(int(gold),),
-            source=json.dumps({"ctx": SCENE * 3, "endings": choices}),
+            prompt=scene.prompt,
+            target=scene.endings[scene.gold],
+            choices=tuple(scene.endings),
+            golds=(scene.gold,),
+            tags={"activity_label": scene.activity},
+            source=json.dumps({"ctx": scene.prompt, "endings": scene.endings}),
         )
 
 
-def _prediction(index: int, gold: int, logprobs: np.ndarray) -> Prediction:
+def _prediction(index: int, scene: Scene, logprobs: np.ndarray) -> Prediction:
     chosen = int(logprobs.argmax())
-    right = chosen == gold
+    right = chosen == scene.gold
     return Prediction(
         instance_id=_id(index),
         index=index,
         prompt_hash=text_hash(f"prompt {index}"),
         shown_hash=text_hash(f"shown {index}"),
-        output=_ending(index, chosen),
+        output=scene.endings[chosen],
         answer=str(chosen),
         status="scored",
         correct=right,
         score=float(right),
         scores={"acc": float(right), "acc_norm": float(right)},
         choice_logprobs=tuple(map(float, logprobs)),
-        choice_lengths=(60, 61, 62, 63),
-        gold_margin=float(logprobs[gold] - np.delete(logprobs, gold).max()),
+        choice_lengths=tuple(map(len, scene.endings)),
+        gold_margin=float(logprobs[scene.gold] - np.delete(logprobs, scene.gold).max()),
         prompt_tokens=80,
         output_tokens=15,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NO_BROWSER = not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
 
 
 def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -23,6 +25,7 @@ def benchmarks(*arguments: object) -> subprocess.CompletedProcess[str]:
         ["help", "compare"],
         ["resampling"],
         ["imports"],
+        pytest.param(["page"], marks=pytest.mark.skipif(NO_BROWSER, reason="no Chromium is installed")),
         pytest.param(["requests"], marks=pytest.mark.models),
         pytest.param(["overhead", "memory"], marks=pytest.mark.slow),
     ],
