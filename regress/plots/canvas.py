@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _Arguments = ParamSpec("_Arguments")
 _REPLACEMENT = "\ufffd"
+_ACROSS, _BOLD = 78, 1.4
+"""Characters that fit across a figure, and how many of them one of its title takes."""
 
 
 def figure(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
@@ -41,7 +43,8 @@ def blank(title: str, comparison: Comparison | None, *, height: float) -> Figure
     made = Picture(figsize=(WIDTH, height), layout="constrained")
     made.suptitle(title, x=0.012, ha="left", va="top")
     if comparison is not None:
-        old, new = (words(model.name, 16, end=True) for model in (comparison.old, comparison.new))
+        room = int(_ACROSS - _BOLD * len(title) - len(" → ")) // 2
+        old, new = (words(model.name, room) for model in (comparison.old, comparison.new))
         made.text(0.988, 1 - 0.07 / height, f"{old} → {new}", ha="right", va="top", color=MUTED)
     return made
 
@@ -98,39 +101,38 @@ def legend(made: Figure, *axes: Axes) -> None:
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def words(text: str, limit: int = 28, *, end: bool = False) -> str:
+def words(text: str, limit: int = 28) -> str:
     r"""A name that others chose, on one line of at most `limit` characters, safe to draw.
 
     What acts on a screen, hides there or may not stand in XML is replaced by `�`: control
-    characters, marks of direction and of no width, surrogates, private code points.
+    characters, marks of direction and of no width, surrogates, private code points. A longer name
+    loses its middle, because names of one family begin alike and differ at the end.
 
-    Args:
-        text: The name.
-        limit: Characters.
-        end: Whether to keep the end of a longer name instead of its beginning.
-
-    >>> words("a\x00b\u202ec\n\ud800d"), words("x" * 40, 4), words("org/Llama-2", 8, end=True)
-    ('a�b�c �d', 'xxx…', '…Llama-2')
+    >>> words("a\x00b\u202ec\n\ud800d"), words("mmlu_world_religions", 12)
+    ('a�b�c �d', 'mmlu_w…gions')
     """
-    folded = " ".join((text[-4 * limit :] if end else text[: 4 * limit]).split())
+    ends = text if len(text) <= 8 * limit else text[: 4 * limit] + text[-4 * limit :]
+    folded = " ".join(ends.split())
     shown = "".join(one if one.isprintable() else _REPLACEMENT for one in folded)
     if len(shown) <= limit:
         return shown
-    return "…" + shown[1 - limit :] if end else shown[: limit - 1] + "…"
+    return shown[: limit // 2] + "…" + shown[len(shown) - (limit - 1) // 2 :]
 
 
 def task_words(row: TaskComparison) -> str:
     """What a row is called."""
-    return words(row.task.name, 16) + (" (pooled)" if row.members else "")
+    return words(row.task.name, 18) + (" (pooled)" if row.members else "")
 
 
 def percent(rate: float) -> str:
-    """A rate in [0, 1], as a share.
+    """A rate, as a share; what is not quite 0 or 1 does not look like it.
 
-    >>> percent(0.0304)
-    '3.0 %'
+    >>> percent(0.0304), percent(-0.02), percent(0.0001), percent(0.9999)
+    ('3.0 %', '−2.0 %', '<0.1 %', '>99.9 %')
     """
-    return f"{100 * rate:.1f} %".replace("-", "−")
+    if 0 < rate < 0.0005:
+        return "<0.1 %"
+    return ">99.9 %" if 0.9995 <= rate < 1 else f"{100 * rate:.1f} %".replace("-", "−")
 
 
 def points(change: float) -> str:

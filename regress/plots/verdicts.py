@@ -36,6 +36,8 @@ _OUTCOMES: Mapping[Outcome, tuple[str, str]] = {
 }
 _FILL = 0.45
 """How much of its colour a cell has, so that the ink on it is read on light and dark pages."""
+_ACROSS, _WIDE = 46, 3
+"""Characters that fit above all policies together, and policies that have room for words."""
 
 
 class _Rule(NamedTuple):
@@ -50,7 +52,8 @@ class _Rule(NamedTuple):
 def gate(verdicts: Mapping[str, Verdict]) -> Figure:
     """What becomes of every rule under several policies: rules below each other, policies side by side.
 
-    A cell says the outcome and the limit: `?` is undecided, `!` lacks evidence. Full cells decide; cells
+    A cell says the outcome and the limit: `?` is undecided, `!` lacks evidence; with more than three
+    policies there is room for the marks alone. Full cells decide; cells
     that are only framed are advisory. Rules on whether a task can be judged at all are left out where
     they hold under every policy.
 
@@ -70,12 +73,14 @@ def gate(verdicts: Mapping[str, Verdict]) -> Figure:
         _verdict(axes, x, verdict)
         for result in verdict.results:
             if (rule := _rule(result)) in rows:
-                _cell(axes, x, rows.index(rule), result)
+                _cell(axes, x, rows.index(rule), result, wide=len(verdicts) <= _WIDE)
     axes.set_xlim(-0.5, len(verdicts) - 0.5)
     axes.set_ylim(len(rows) - 0.5, -1.6)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelcolor=INK)
-    axes.set_xticks(range(len(verdicts)), [words(name, 16) for name in verdicts], parse_math=False)
+    axes.set_xticks(
+        range(len(verdicts)), [words(name, _ACROSS // len(verdicts)) for name in verdicts], parse_math=False
+    )
     axes.set_yticks(range(len(rows)), [_named(rule) for rule in rows], parse_math=False)
     axes.spines.bottom.set_visible(False)
     return made
@@ -97,8 +102,8 @@ def _rows(verdicts: Mapping[str, Verdict]) -> list[_Rule]:
 
 
 def _named(rule: _Rule) -> str:
-    part = f" [{words(rule.slice, 14)}]" if rule.slice else ""
-    return f"{words(rule.task, 16)}{part}: {_RULES.get(rule.rule) or words(rule.rule, 16)}"
+    part = f" [{words(rule.slice, 12)}]" if rule.slice else ""
+    return f"{words(rule.task, 12)}{part}: {_RULES.get(rule.rule) or words(rule.rule, 12)}"
 
 
 def _verdict(axes: Axes, x: int, verdict: Verdict) -> None:
@@ -108,12 +113,12 @@ def _verdict(axes: Axes, x: int, verdict: Verdict) -> None:
     axes.text(x, -1.05, said.upper(), ha="center", va="center", fontweight="bold", color=INK)
 
 
-def _cell(axes: Axes, x: int, y: int, result: RuleResult) -> None:
+def _cell(axes: Axes, x: int, y: int, result: RuleResult, *, wide: bool) -> None:
     said, colour = _OUTCOMES[result.outcome]
     (cell,) = axes.bar(x, 0.84, 0.92, y - 0.42, color=colour, alpha=_FILL)
     if not result.blocks:
         cell.set(fill=False, alpha=1, edgecolor=colour, linewidth=1.5)
-    said = " ".join(filter(None, (said, _limit(result))))
+    said = " ".join(filter(None, (said if wide else said[0], _limit(result))))
     axes.text(x, y, said, ha="center", va="center", fontsize=8.5, color=INK)
 
 

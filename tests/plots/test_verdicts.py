@@ -50,6 +50,12 @@ def test_rules_that_apply_to_nothing_are_left_out(verdict):
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["quiz: accuracy drop"]
 
 
+def test_many_policies_have_room_for_marks_alone(verdict, said):
+    failed = verdict("fail", NFR | {"outcome": "fail", "limit": 0.05})
+    assert "✗ fail ≤ 5 %" in said(gate(dict.fromkeys("abc", failed)).axes[0])
+    assert "✗ ≤ 5 %" in said(gate(dict.fromkeys("abcd", failed)).axes[0])
+
+
 def test_the_limit_of_a_score_keeps_its_unit(verdict, said):
     score = {"task": "wiki", "rule": "max_score_drop", "outcome": "pass", "limit": 1.5}
     assert "✓ pass ≤ 1.5" in said(gate({"a": verdict("pass", score)}).axes[0])
