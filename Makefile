@@ -33,7 +33,7 @@ report: setup  ## one page to open in a browser: verdict, table, pictures, every
 	$(BIN)/regress report $(OLD) $(NEW) $(POSSIBLE) $(ARGS)
 
 notebook: setup  ## run reports/flips.ipynb on the pair; the result lies beside it [OLD=… NEW=…]
-	OLD=$(OLD) NEW=$(NEW) $(BIN)/jupyter-execute reports/flips.ipynb --output flips.executed
+	OLD=$(OLD) NEW=$(NEW) $(BIN)/jupyter-execute reports/flips.ipynb --output flips.executed.ipynb
 
 SYSTEMS   := 6b_finetuning 6b_verification 175b_finetuning 175b_verification
 SOLUTIONS := $(or $(DATA),../shared/data)/gsm8k/example_model_solutions.jsonl

@@ -31,7 +31,7 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     >>> [int(stream(1, name).integers(100)) for name in ("piqa", "piqa", "gsm8k")]
     [20, 20, 66]
     """
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode(errors="surrogatepass")) for name in names)])
 
 
 def summarise(
