@@ -19,7 +19,8 @@ def add(commands: Any) -> None:
         help="one page to open in a browser: verdict, table, pictures, every flip",
         description="Evaluates what is not stored yet and writes OUT/<old>..<new>/report.html: one file that "
         "opens from disk without a network, with the verdict, the table, pictures (extra [report]) and a "
-        "browser of every instance.",
+        "browser of every instance. Where there are more than 50,000, flips go first; of texts longer than "
+        "20,000 characters the middle is left out.",
         conflict_handler="resolve",  # --no-text is about the page here, not about what is stored
     )
     add_sides(parser)

@@ -109,7 +109,6 @@ class _Task:
 
     def columns(self) -> dict[str, Any]:
         """The task as the flip browser reads it."""
-        asked = self._asked()  # before the sides, so that a row's texts lie near each other
         return {
             "name": self.spec.name,
             "kind": self.spec.kind,
@@ -124,7 +123,7 @@ class _Task:
             "rank": _ranks(self.table["delta"].to_numpy()),
             "delta": self._deltas(),
             "tags": self._tags(),
-            **asked,
+            **self._asked(),
             "old": self._side("old"),
             "new": self._side("new"),
         }

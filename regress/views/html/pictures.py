@@ -21,8 +21,8 @@ from regress.views.sentences import task_name, title
 _OF_TASKS: Mapping[str, Callable[[Any, str], Any]] = {
     "Right and wrong before and after": quadrants,
     "How far scores moved": score_change,
-    "Gold margins before and after": margins,
     "Why answers flipped": kinds,
+    "Gold margins before and after": margins,
 }
 """What may be drawn of a task; each refuses tasks that it says nothing about."""
 

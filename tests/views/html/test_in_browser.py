@@ -366,6 +366,12 @@ def test_in_print_the_browser_is_left_out(open_page: Open, three_tasks) -> None:
     assert page.pdf().startswith(b"%PDF")
 
 
+def test_a_page_without_instances_opens(open_page: Open, three_tasks) -> None:
+    """As of a comparison that was made without its pairs."""
+    page = open_page(replace(three_tasks, pairs={}, instances={})).page
+    assert shown(page) == "0 of 0 instances"
+
+
 def test_the_page_says_so_where_its_data_cannot_be_read(three_tasks, open_page: Open) -> None:
     broken = render(three_tasks).replace('id="data">H4sI', 'id="data">AAAA')
     opened = open_page(broken, wait="text=The instances cannot be unpacked here")

@@ -134,6 +134,7 @@ class Browser {
     if (number === null) return false;
     if (!this.found.includes(number)) this.widen(number);
     this.choose(this.found.indexOf(number), "stay");
+    byId("list").focus({ preventScroll: true });
     byId("panes").scrollIntoView();
     return true;
   }
@@ -190,7 +191,7 @@ class Browser {
   }
 
   letter(event) {
-    const typing = event.target.closest("input, select, textarea, dialog");
+    const typing = event.target.closest?.("input, select, textarea, dialog");
     if (typing || event.altKey || event.ctrlKey || event.metaKey || !byId("letters").checked) return;
     const does = {
       j: () => this.step(this.chosen + 1),
