@@ -35,6 +35,11 @@ def columns() -> int:
     return shutil.get_terminal_size((NARROW, 24)).columns
 
 
+def roomy() -> bool:
+    """Whether there is a terminal, and one that a wide table fits."""
+    return sys.stdout.isatty() and columns() >= WIDE
+
+
 def height() -> int | None:
     """Lines of the terminal; null in a pipe, where nothing scrolls away."""
     return shutil.get_terminal_size((NARROW, 24)).lines if sys.stdout.isatty() else None

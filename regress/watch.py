@@ -1,4 +1,7 @@
-"""Progress as a person sees it: bars on a terminal, a line now and then in a log."""
+"""Progress as a person sees it: bars on a terminal, a line now and then in a log.
+
+A step that tells nothing of itself is named once it takes longer than a second.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,31 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, TextIO
 
-from regress.workflows.progress import Advanced, Event, Finished, Remark, Reused, Started
+from regress.workflows.progress import Advanced, Event, Finished, Remark, Reused, Started, Working
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_OF_SILENCE = 1.0
 
 
 @contextmanager
 def watch(stream: TextIO) -> Iterator[Callable[[Event], None]]:
     """A callback that draws what a workflow tells on `stream`."""
+    with _drawn(stream) as draw:
+        patient = _Patient(draw)
+        try:
+            yield patient
+        finally:
+            patient.rest()
+
+
+@contextmanager
+def _drawn(stream: TextIO) -> Iterator[Callable[[Event], None]]:
     if not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield _Lines(stream)
         return
@@ -39,6 +54,29 @@ def watch(stream: TextIO) -> Iterator[Callable[[Event], None]]:
 def at_work(progress: Callable[[Event], None]) -> Callable[[Event], None]:
     """`progress` without what was found ready: for commands that one calls again and again."""
     return lambda event: None if isinstance(event, Reused) else progress(event)
+
+
+class _Patient:
+    """Passes events on, the beginning of a step only if no other event comes soon after it."""
+
+    def __init__(self, draw: Callable[[Event], None]) -> None:
+        self._draw = draw
+        self._timer: Timer | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Draw the event, or begin to wait."""
+        self.rest()
+        if not isinstance(event, Working):
+            self._draw(event)
+            return
+        self._timer = Timer(SECONDS_OF_SILENCE, self._draw, [event])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def rest(self) -> None:
+        """The step is over."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class _Bars:
@@ -65,7 +103,7 @@ class _Bars:
                 self._bars.update(bar, completed=done, rate=rate, left=left if done < event.total else "")
             case Finished():
                 pass
-            case Reused() | Remark():
+            case Reused() | Remark() | Working():
                 self._bars.console.print(_line(event), markup=False, highlight=False)
 
 
@@ -129,7 +167,7 @@ def _line(event: Event) -> str:
             return f"{model} · {task}: going on after {done} of {total} instances"
         case Finished(model=model, task=task, path=path):
             return f"{model} · {task}: done, in {path}"
-        case Remark(text=text):
+        case Remark(text=text) | Working(text=text):
             return text
         case Advanced(model=model, task=task, done=done, total=0):
             return f"{model} · {task}: {done} read"

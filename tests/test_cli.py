@@ -253,6 +253,110 @@ def test_evaluate_prints_the_folders_of_its_runs(world: Path, command: Command) 
     assert strictly(command("evaluate", "old.jsonl", *SCRIPTED, "--json").out) == outcome.out.splitlines()
 
 
+PAIR = ("reports/runs/old.jsonl", "reports/runs/new.jsonl")
+
+
+def test_flips_are_listed_one_a_line(compared: Path, command: Command) -> None:
+    lines = command("flips", *PAIR, "--task", "piqa").out.splitlines()
+    assert "piqa: 4 of 8 instances" in lines
+    flips = [line for line in lines if line.startswith(("− piqa/", "−  piqa/", "+  piqa/"))]
+    assert sorted(line[0] for line in flips) == ["+", "+", "−", "−"]
+    assert any("twist it 2  → smash it 2" in line for line in flips)
+
+
+def test_flips_are_picked_by_quadrant_and_kind_and_counted(compared: Path, command: Command) -> None:
+    asked = ("flips", *PAIR, "--task", "piqa")
+    lost = strictly(command(*asked, "--quadrant", "negative", "--kind", "answer", "--json").out)
+    assert sorted(flip["index"] for flip in lost["flips"]) == [2, 3]
+    assert {flip["quadrant"] for flip in lost["flips"]} == {"negative flip"}
+    assert not strictly(command(*asked, "--kind", "truncated", "--json").out)["flips"]
+    both = strictly(command(*asked, "--quadrant", "both-right,both-wrong", "--json").out)
+    assert sorted(flip["index"] for flip in both["flips"]) == [0, 1, 5, 7]
+    assert "… 3 more" in command(*asked, "--top", "1").out
+
+
+def test_ids_of_flips_are_a_must_not_flip_file(compared: Path, command: Command) -> None:
+    ids = command("flips", *PAIR, "--task", "piqa", "--quadrant", "negative", "--ids").out
+    Path("ids.txt").write_text(ids, encoding="utf-8")
+    Path("policy.toml").write_text(
+        '[default]\nminimum_n = 1\n[tasks.piqa]\nmust_not_flip = "ids.txt"\n', encoding="utf-8"
+    )
+    command("gate", *PAIR, "--tasks", "piqa", "--policy", "policy.toml", "--out", "judged")
+    (result,) = [
+        one
+        for one in strictly(Path("judged/old.jsonl..new.jsonl/gate.json").read_text())["results"]
+        if one["rule"] == "must_not_flip"
+    ]
+    assert (result["outcome"], sorted(result["data"]["ids"])) == ("fail", sorted(ids.splitlines()))
+
+
+def test_without_a_task_all_are_listed_and_their_ids_are_not(compared: Path, command: Command) -> None:
+    out = command("flips", *PAIR).out
+    assert "piqa: " in out
+    assert "gsm8k: " in out
+    refused = command("flips", *PAIR, "--ids")
+    assert (refused.code, refused.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--quadrant", "negativ"), "unknown quadrant 'negativ'; did you mean 'negative'"),
+        (("--kind", "toss"), "unknown kind of flip 'toss'"),
+        (("--slice", "level"), "'level' is not tag=value"),
+        (("--slice", "level=hard"), "unknown tag 'level'"),
+        (("--task", "pica"), "pica"),
+        (("--top", "0"), "--top is 0"),
+        (("--ids", "--json"), "--ids and --json"),
+    ],
+)
+def test_flips_that_cannot_be_meant_are_refused(
+    compared: Path, command: Command, words: tuple[str, ...], says: str
+) -> None:
+    outcome = command("flips", *PAIR, *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert says in outcome.err
+
+
+def test_one_instance_is_shown_whole(compared: Path, command: Command) -> None:
+    (flip,) = strictly(command("flips", *PAIR, "--task", "gsm8k", "--quadrant", "positive", "--json").out)[
+        "flips"
+    ]
+    for named in (flip["instance_id"], flip["instance_id"][:12], str(flip["index"])):
+        out = command("show", *PAIR, f"gsm8k/{named}").out
+        assert out.startswith(f"gsm8k/{flip['instance_id']} · index {flip['index']}\n")
+        assert "  #### [-7-]{+1005+}\n" in out
+        assert "What is 1004 + 1?" in out
+        assert "What is 3 + 3?" not in out
+    assert "What is 3 + 3?" in command("show", *PAIR, f"gsm8k/{flip['index']}", "--full").out
+    (whole,) = strictly(command("show", *PAIR, "gsm8k/4", "--json").out)["repeats"]
+    assert (whole["instance"]["id"], whole["new"]["answer"]) == (flip["instance_id"], "1005")
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("gsm8k", "'gsm8k' names no instance"),
+        ("gsm8k/", "names no instance"),
+        ("gsm8k/zz", "unknown instance of gsm8k 'zz'"),
+        ("gsm8k/99", "unknown instance of gsm8k '99'"),
+        ("gsm9k/1", "gsm9k"),
+    ],
+)
+def test_an_instance_that_is_not_there_is_refused(
+    compared: Path, command: Command, where: str, says: str
+) -> None:
+    outcome = command("show", *PAIR, where)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert says in outcome.err
+
+
+def test_exported_files_are_listed_as_json(compared: Path, command: Command) -> None:
+    files = strictly(command("export", *PAIR, "--to", "csv,jsonl", "--out", "x", "--json").out)
+    assert len(files) == 4
+    assert all(Path(file).is_file() for file in files)
+
+
 # ── deleting ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -380,10 +484,12 @@ def test_a_comparison_of_settings_is_headed_as_one(compared: Path, command: Comm
     assert outcome.out.startswith("a comparison of settings, not of models: worked examples 5 → 2")
 
 
-@pytest.mark.parametrize("words", [["runs"], ["models"], ["tasks"], ["compare"], ["--help"], ["runs", "rm"]])
+@pytest.mark.parametrize(
+    "words", [["runs"], ["models"], ["tasks"], ["compare"], ["flips"], ["--help"], ["runs", "rm"]]
+)
 def test_what_is_piped_has_no_escape_codes(compared: Path, command: Command, words: list[str]) -> None:
     """Nor what is written to a log."""
-    paths = ["reports/runs/old.jsonl", "reports/runs/new.jsonl"] if words == ["compare"] else []
+    paths = ["reports/runs/old.jsonl", "reports/runs/new.jsonl"] if words[0] in ("compare", "flips") else []
     outcome = command(*words, *paths)
     assert ESCAPE not in outcome.out
     assert ESCAPE not in outcome.err

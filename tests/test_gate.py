@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -256,6 +257,17 @@ def test_reports_carry_ids_and_counts_and_texts_on_request(update, command):
     assert "says no" in Path("reports/old..new/gate.md").read_text()
 
 
+def test_the_page_has_the_comparison_the_worst_flips_and_a_link(update, command):
+    """Five of them, though compare shows three."""
+    update(40, 10)
+    command("gate", "runs/old", "runs/new", "--artifact", "https://a.example/runs/1#artifacts")
+    page = Path("reports/old..new/gate.md").read_text()
+    assert "| task | n | old | new |" in page
+    assert "<summary>The 5 worst flips of 40:" in page
+    assert len(re.findall(r"^\| gsm8k \| id\d+ \| \d+ \| answer \|", page, re.MULTILINE)) == 5
+    assert page.endswith("[Reports of this run](<https://a.example/runs/1#artifacts>)\n")
+
+
 def test_explain_needs_no_runs(runs, command):
     outcome = command("gate", "--explain", "--policy", "strict")
     assert outcome.code == 0
@@ -272,6 +284,7 @@ def test_explain_needs_no_runs(runs, command):
         (("runs/old", "runs/new", "--policy", "missing.toml"), "missing.toml"),
         (("runs/old", "runs/new", "--to", "pdf"), "json, junit, md"),
         (("runs/old", "runs/new", "--tasks", "piqa"), "no run of piqa"),
+        (("runs/old", "runs/new", "--artifact", "javascript:x"), "begins with http:// or https://"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(update, command, arguments, says):

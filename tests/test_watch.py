@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from rich.cells import cell_len
 
 from regress import watch as watching
-from regress.workflows.progress import Advanced, Event, Finished, Remark, Reused, Started
+from regress.workflows.progress import Advanced, Event, Finished, Remark, Reused, Started, Working
 
 RUN = {"model": "demo-v1", "task": "piqa"}
 STORY: tuple[Event, ...] = (
@@ -108,6 +109,52 @@ def test_each_line_is_there_at_once(told: Callable[..., str]) -> None:
     assert stream.flushed >= 4
 
 
+def test_a_step_is_named_once_it_takes_longer_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its silence is not broken before."""
+    stream, said = io.StringIO(), threading.Event()
+    monkeypatch.setattr(stream, "flush", said.set)
+    monkeypatch.setattr(watching, "SECONDS_OF_SILENCE", 0.01)
+    with watching.watch(stream) as progress:
+        progress(Working(text="comparing"))
+        assert said.wait(60)
+    assert stream.getvalue() == "comparing\n"
+
+
+def test_a_step_that_is_soon_over_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, timers = io.StringIO(), []
+
+    class Waiting:
+        """A timer whose time never comes; what it was to draw is drawn where nobody cancelled it."""
+
+        daemon = False
+
+        def __init__(self, seconds: float, draw: Callable[[Event], None], arguments: list[Event]) -> None:
+            self.seconds, self.cancelled = seconds, False
+            timers.append(self)
+
+        def start(self) -> None:
+            """Nothing comes of it."""
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+    monkeypatch.setattr(watching, "Timer", Waiting)
+    with watching.watch(stream) as progress:
+        progress(Working(text="comparing"))
+        progress(Working(text="judging"))
+        progress(Remark(text="done"))
+        progress(Working(text="writing"))
+    assert [(one.seconds, one.cancelled) for one in timers] == [(1.0, True)] * 3
+    assert stream.getvalue() == "done\n"
+
+
+def test_what_was_found_ready_is_left_out_at_work() -> None:
+    events: list[Event] = []
+    for event in STORY:
+        watching.at_work(events.append)(event)
+    assert events == list(STORY[1:])
+
+
 def test_names_are_not_read_as_markup(told: Callable[..., str]) -> None:
     event = Started(model="./[bold]x[/bold]", task="[red]t", done=0, total=1)
     assert told([event]) == "./[bold]x[/bold] · [red]t: 1 instances\n"
@@ -192,6 +239,28 @@ def test_headings_are_bold_on_a_terminal_and_plain_without_colour(world: Path) -
     assert "\x1b[1mold.jsonl → new.jsonl\x1b[0m" in coloured
     shown = plain[plain.index("old.jsonl → new.jsonl") :]
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(("columns", "wide"), [(139, False), (140, True), (200, True)])
+def test_a_roomy_terminal_gets_the_wide_table(world: Path, columns: int, wide: bool) -> None:
+    typed = ("-m", "regress", "compare", "old.jsonl", "new.jsonl", "--engine", "scripted", "--data", "data")
+    text = on_a_terminal(*typed, "--tasks", "piqa", columns=columns, NO_COLOR="1")
+    table = text[text.index("old.jsonl → new.jsonl") :].splitlines()
+    assert ("rel. NFR" in text) == wide
+    assert max(map(cell_len, table)) <= (140 if wide else 80)
+
+
+@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {}])
+@pytest.mark.parametrize("verb", [("flips",), ("show", "piqa/2")])
+def test_flips_fit_the_terminal_and_are_coloured_where_it_can(
+    verb: tuple[str, ...], settings: dict[str, str], world: Path
+) -> None:
+    name, *where = verb
+    typed = ("-m", "regress", name, "old.jsonl", "new.jsonl", *where, "--task", "piqa")
+    text = on_a_terminal(*typed, "--engine", "scripted", "--data", "data", columns=80, **settings)
+    shown = text[text.rindex("old.jsonl → new.jsonl") :]
+    assert ("\x1b" in shown) == (not settings)
+    assert max(map(cell_len, re.sub(r"\x1b\[\d+m", "", shown).splitlines())) <= 80
 
 
 @pytest.mark.parametrize("listing", ["tasks", "models"])

@@ -26,7 +26,11 @@ def add(commands: Any) -> None:
     output.add_argument(
         "--worst", metavar="N", type=whole, default=3, help="worst flips shown a task (default: 3)"
     )
-    output.add_argument("--wide", action="store_true", help=f"more columns, {console.WIDE} characters wide")
+    output.add_argument(
+        "--wide",
+        action="store_true",
+        help=f"more columns, {console.WIDE} characters wide (a terminal of that width gets them anyway)",
+    )
     output.add_argument("--json", action="store_true", help="print comparison.json instead of the table")
     output.add_argument("--with-text", action="store_true", help="let the written reports carry outputs")
     parser.set_defaults(command=_compare, parser=parser)
@@ -55,10 +59,9 @@ def _compare(options: argparse.Namespace) -> int:
         return 0
     from regress.views import terminal
 
-    width = console.WIDE if options.wide else min(console.columns(), console.NARROW)
+    wide = options.wide or console.roomy()
+    width = console.WIDE if wide else min(console.columns(), console.NARROW)
     sys.stdout.write(
-        terminal.render(
-            comparison, width=width, wide=options.wide, color=console.colored(), where=str(folder)
-        )
+        terminal.render(comparison, width=width, wide=wide, color=console.colored(), where=str(folder))
     )
     return 0

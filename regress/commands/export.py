@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
         "--out", metavar="DIR", default="reports/exports", help="where to (default: reports/exports)"
     )
     add_store(parser)
+    parser.add_argument("--json", action="store_true", help="print the files' paths as JSON")
     parser.set_defaults(command=_export, parser=parser)
 
 
@@ -45,5 +46,8 @@ def _export(options: argparse.Namespace) -> int:
             store=options.store,
             progress=progress,
         )
-    print("\n".join(map(str, written)))
+    if options.json:
+        console.print_json([str(path) for path in written])
+    else:
+        print("\n".join(map(str, written)))
     return 0

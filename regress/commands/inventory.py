@@ -104,7 +104,8 @@ def _tasks(options: argparse.Namespace) -> int:
     from regress.views.inventory import tasks_table
     from regress.workflows import inventory
 
-    rows = inventory.tasks(everything=options.all)
+    with console.watched() as progress:
+        rows = inventory.tasks(everything=options.all, progress=progress)
     if options.json:
         console.print_json(rows)
     else:

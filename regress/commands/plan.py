@@ -77,16 +77,18 @@ def _plan(options: argparse.Namespace) -> int:
     from regress.views.plan import document, render
     from regress.workflows.plan import plan
 
-    made = plan(
-        options.old,
-        options.new,
-        policy=options.policy,
-        power=options.power,
-        assume_delta=options.assume_delta,
-        churn=options.churn,
-        store=options.store,
-        **{name: getattr(options, name) for name in _QUESTIONS},
-    )
+    with console.watched(reused=False) as progress:
+        made = plan(
+            options.old,
+            options.new,
+            policy=options.policy,
+            power=options.power,
+            assume_delta=options.assume_delta,
+            churn=options.churn,
+            store=options.store,
+            progress=progress,
+            **{name: getattr(options, name) for name in _QUESTIONS},
+        )
     if options.json:
         console.print_json(document(made))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regress.views.listing import table
@@ -11,24 +11,11 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def runs_table(rows: Rows, *, width: int | None = 80) -> str:
-    """Stored runs, one a line; folders that cannot be read with the reason below."""
+    """Stored runs, one a line, with their state unless all are complete; those that cannot be read below."""
     readable = [row for row in rows if row["state"] != "unreadable"]
-    lines = table(
-        ["model", "task", "state", "rows", "size", "finished", "run"],
-        [
-            [
-                row["model"],
-                _task(row),
-                row["state"],
-                str(row["rows"]) if row["rows"] == row["of"] else f"{row['rows']}/{row['of']}",
-                size(row["bytes"]),
-                (row["finished"] or "–")[:16].replace("T", " "),
-                row["path"].rpartition("@")[2],
-            ]
-            for row in readable
-        ],
-        width=width,
-    )
+    columns = [column for column in _RUN if column != "state" or {row["state"] for row in readable} != _DONE]
+    cells = [[_RUN[column](row) for column in columns] for row in readable]
+    lines = table(columns, cells, width=width, spared=("model", "task", "run"))
     broken = [
         f"cannot be read: {row['why'] if row['path'] in row['why'] else row['path'] + ': ' + row['why']}"
         for row in rows
@@ -72,8 +59,22 @@ def _task(row: Mapping[str, Any]) -> str:
     marks = (
         [f"first {row['limit']}"] if row["limit"] else [f"sample {row['sample']}"] if row["sample"] else []
     )
-    marks += ["demo items"] if row["data"] == "demo" else []
+    marks += ["demo"] if row["data"] == "demo" else []
     marks += [f"{row['variation']} {row['replica']}"] if row.get("variation") else []
     if origin := row.get("origin"):
         marks.append("rescored" if origin == "rescored" else f"imported, {origin}")
     return str(row["task"]) + (f" ({', '.join(marks)})" if marks else "")
+
+
+_DONE = {"complete"}
+
+_RUN: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "model": lambda row: row["model"],
+    "task": _task,
+    "state": lambda row: row["state"],
+    "rows": lambda row: str(row["rows"]) if row["rows"] == row["of"] else f"{row['rows']}/{row['of']}",
+    "size": lambda row: size(row["bytes"]),
+    "finished": lambda row: (row["finished"] or "–")[:16].replace("T", " "),
+    "run": lambda row: row["path"].rpartition("@")[2],
+}
+"""The columns of runs, by their headings; the state says nothing where all are complete."""

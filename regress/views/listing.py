@@ -6,7 +6,7 @@ Widths are counted in cells: an ideograph takes two, a combining mark none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.cells import cell_len
 
@@ -20,11 +20,18 @@ _UNBROKEN = re.compile(r"(?<!\d) | (?!%)")
 _NARROWEST = 4
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None = 80) -> str:
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    width: int | None = 80,
+    spared: Collection[str] = (),
+) -> str:
     """`headers` over `rows`, one line each, columns of numbers to the right.
 
-    Where the table is wider than `width` cells, its widest columns of text are cut with `…`; a
-    `width` of null cuts nothing, so that what is piped on can be searched for whole names.
+    Where the table is wider than `width` cells, its widest columns of text are cut with `…`, those
+    under `spared` headers last; a `width` of null cuts nothing, so that what is piped on can be
+    searched for whole names.
 
     >>> print(table(["name", "rows"], [["piqa", "1,838"], ["gsm8k", "–"]]))
     name    rows
@@ -33,7 +40,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, width: int |
     """
     body = [[visible(cell) for cell in row] for row in rows]
     right = [all(_NUMBER.fullmatch(row[i]) for row in body) and bool(body) for i in range(len(headers))]
-    return "\n".join(lay_out([list(headers), *body], right=right, width=width))
+    last = [flush or header in spared for flush, header in zip(right, headers, strict=True)]
+    return "\n".join(lay_out([list(headers), *body], right=right, width=width, spared=last))
 
 
 def lay_out(

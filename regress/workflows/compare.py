@@ -22,7 +22,7 @@ from regress.types import NoiseFloor, Pairs, Run
 from regress.workflows import stored
 from regress.workflows.answers import Side, answers
 from regress.workflows.floors import noise_floors
-from regress.workflows.progress import Progress, silent
+from regress.workflows.progress import Progress, Working, silent
 
 
 def compare(
@@ -68,6 +68,7 @@ def compare(
         for name, own in ((old, old_settings), (new, new_settings))
     ]
     runs, groups = answers(sides, progress)
+    progress(Working(text=f"comparing {old} with {new}"))
     return compare_runs(
         runs[0], runs[1], groups=groups, allow=allow, worst=worst, resampling_seed=resampling_seed
     )

@@ -15,7 +15,7 @@ from regress.interop.exports import writer as export
 from regress.store.runs import Store, label_of, read_instances, read_run
 from regress.workflows import exchange, stored
 from regress.workflows.compare import compare_runs
-from regress.workflows.progress import Progress, silent
+from regress.workflows.progress import Progress, Working, silent
 
 EVERY_EVAL_EVER = "eee"
 FORMATS = (*export.FORMATS, EVERY_EVAL_EVER)
@@ -64,6 +64,7 @@ def export_runs(
     folder = Path(out)
     written: list[Path] = []
     for format_ in formats:
+        progress(Working(text=f"writing {format_} to {folder}"))
         if new is None or format_ == EVERY_EVAL_EVER:
             written += [path for one in runs for path in _each(one, format_, folder)]
         else:

@@ -22,7 +22,7 @@ from regress.verdicts import Outcome, Policy, Verdict
 from regress.views.gate.beneath import WORST
 from regress.workflows.compare import compare
 from regress.workflows.policies import policy_of
-from regress.workflows.progress import Progress, silent
+from regress.workflows.progress import Progress, Working, silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,7 @@ def gate(
         progress=progress,
         **{"worst": WORST, **asked},
     )
+    progress(Working(text="judging"))
     verdict = judge(cases(compared, held, named), held, seed=resampling_seed)
     return Gated(verdict=verdict, comparison=compared, assumed=assumed)
 

@@ -26,7 +26,7 @@ from regress.interop.tables.columns import TableMapping, read_mapping
 from regress.store.manifest import read_manifest, read_spec
 from regress.store.runs import Store, label_of, read_columns
 from regress.types import RunSpec
-from regress.workflows.progress import Advanced, Finished, Progress, Reused, Started, silent
+from regress.workflows.progress import Advanced, Finished, Progress, Reused, Started, Working, silent
 
 _ABANDONED = 86_400
 """Seconds after which what a killed import left behind is cleared away."""
@@ -190,6 +190,7 @@ def _read(
 def _store(one: Draft, store: Store, asked: dict[str, Any], progress: Progress) -> Path:
     spec = one.spec
     label = label_of(spec.model.name)
+    progress(Working(text=f"{spec.model.name} · {spec.task.name}: storing {spec.n} answers"))
     store.write_instance_tables(spec.task, one.instances(), text=spec.text)
     with store.writer(label, spec, one.indices) as writer:
         for chunk in writer.todo():

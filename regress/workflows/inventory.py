@@ -9,6 +9,7 @@ from regress.config import load_config
 from regress.identity import plain
 from regress.store.runs import Store, StoredRun, find_runs
 from regress.workflows.models import known_models
+from regress.workflows.progress import Progress, Working, silent
 
 
 def runs(*, store: str | Path | None = None) -> list[dict[str, Any]]:
@@ -54,10 +55,12 @@ def select_runs(selector: str, *, store: str | Path | None = None) -> list[Path]
     return [run.path for run in find_runs(held, selector)]
 
 
-def tasks(*, everything: bool = False) -> list[dict[str, Any]]:
+def tasks(*, everything: bool = False, progress: Progress = silent) -> list[dict[str, Any]]:
     """Tasks by name: ours, and on request those of the installed lm-eval."""
     from regress.tasks.load import list_tasks
 
+    if everything:
+        progress(Working(text="reading the definitions of the installed lm-eval"))
     return [plain(listing) for listing in list_tasks(everything=everything)]
 
 

@@ -13,7 +13,7 @@ from regress.store.runs import Store
 from regress.types import Notice
 from regress.workflows import exchange, stored
 from regress.workflows.models import default_data, known_models
-from regress.workflows.progress import silent
+from regress.workflows.progress import Progress, silent
 
 SMALL_PILOT = 200
 """With fewer items, what a pilot shows is bounded so widely that too many items seem needed."""
@@ -22,7 +22,9 @@ Subset = tuple[int | None, int | None]
 """Limit and sample."""
 
 
-def pilot_runs(names: Sequence[str], config: Config, given: Mapping[str, Any]) -> list[stored.Runs]:
+def pilot_runs(
+    names: Sequence[str], config: Config, given: Mapping[str, Any], progress: Progress = silent
+) -> list[stored.Runs]:
     """The runs of each name, on the same subset of the items: that asked for, else the largest stored.
 
     Raises:
@@ -34,7 +36,7 @@ def pilot_runs(names: Sequence[str], config: Config, given: Mapping[str, Any]) -
         settings = replace(settings, data=default_data(list(names)))
     into, tasks_given = Store(config.store), "tasks" in given
     found = [
-        exchange.by_path(name, settings, into, tasks_given=tasks_given, progress=silent) for name in names
+        exchange.by_path(name, settings, into, tasks_given=tasks_given, progress=progress) for name in names
     ]
     for limit, sample in _subsets(names, found, config, settings, given):
         asked = replace(settings, limit=limit, sample=sample)

@@ -25,6 +25,7 @@ from regress.workflows.compare import compare_runs
 from regress.workflows.gate import cases
 from regress.workflows.pilots import SMALL_PILOT, pilot_runs, shared
 from regress.workflows.policies import policy_of
+from regress.workflows.progress import Progress, Working, silent
 
 POWER = 0.8
 """The probability of passing that is asked for by default."""
@@ -43,6 +44,7 @@ def plan(
     churn: float | Sequence[float] | None = None,
     tasks: Sequence[str] | str | None = None,
     store: str | Path | None = None,
+    progress: Progress = silent,
     **settings: Any,
 ) -> Plan:
     """How likely an update that does no harm passes a policy, and the items needed, from stored runs.
@@ -60,6 +62,7 @@ def plan(
         churn: Shares of items that an update changes, instead of the pilot's upper bound.
         tasks: Task names, groups or YAML paths; by default those of a gate, as far as they are stored.
         store: Folder of runs.
+        progress: Called with what happens.
         **settings: Fields of `regress.config.Settings` that the stored runs were asked with.
 
     Raises:
@@ -70,7 +73,8 @@ def plan(
     config = load_config(store=store)
     held, assumed = policy_of(policy, config)
     names = [old] if new is None else [old, new]
-    runs, alone = shared(pilot_runs(names, config, {**settings, "tasks": tasks}))
+    runs, alone = shared(pilot_runs(names, config, {**settings, "tasks": tasks}, progress))
+    progress(Working(text="planning"))
     groups = stored.groups_of(runs[0], None if tasks is None else config.settings(tasks=tasks).tasks)
     compared = compare_runs(runs[0], runs[-1], groups=groups, allow=held.allow, worst=0)
     subjects = [_subject(one, new is not None) for one in cases(compared, held)]

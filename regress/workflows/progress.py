@@ -51,7 +51,14 @@ class Remark:
     text: str
 
 
-Event = Reused | Started | Advanced | Finished | Remark
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """A step begins that tells nothing until the next event, for example that runs are compared."""
+
+    text: str
+
+
+Event = Reused | Started | Advanced | Finished | Remark | Working
 Progress = Callable[[Event], None]
 
 
