@@ -1,10 +1,11 @@
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regress.views.untrusted import REPLACEMENT, head, tail, visible
+from regress.views.untrusted import REPLACEMENT, head, tail, visible, visible_lines
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,17 @@ def test_an_excerpt_is_no_longer_than_allowed_and_says_when_it_was_cut(text: str
 def test_an_excerpt_of_a_huge_text_looks_at_a_small_part_of_it() -> None:
     assert head("x" * 10_000_000, 5) == "xxxx…"
     assert tail("x" * 10_000_000, 5) == "…xxxx"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_lines_are_kept_and_nothing_in_them_acts_or_hides(text: str) -> None:
+    lines = visible_lines(text)
+    assert len(lines) == 1 + len(re.findall("\r\n|\r|\n", text))
+    assert not any(
+        unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" for line in lines for one in line
+    )
+    assert "\n".join(visible_lines("\n".join(lines))) == "\n".join(lines)
+
+
+def test_indentation_is_kept() -> None:
+    assert visible_lines("if a:\n\tb  = 1\r\n  c") == ["if a:", "    b  = 1", "  c"]
