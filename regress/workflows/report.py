@@ -16,7 +16,7 @@ from regress.views.html.page import Judgement
 from regress.workflows.compare import compare
 from regress.workflows.gate import cases
 from regress.workflows.policies import policy_of
-from regress.workflows.progress import Progress, silent
+from regress.workflows.progress import Progress, Working, silent
 from regress.workflows.reports import FILES, write_page, write_reports
 
 
@@ -74,6 +74,7 @@ def report(
     )
     written = []
     if "html" in formats:
+        progress(Working(text="writing the page"))
         found = judgement(compared, held, assumed=assumed, named=_named(config, tasks), seed=resampling_seed)
         written.append(write_page(compared, found, root=out, with_text=page_text))
     others = [name for name in formats if name != "html"]

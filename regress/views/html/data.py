@@ -1,7 +1,7 @@
 """What the flip browser reads: every pair column by column, as compressed JSON that cannot break out.
 
     {"texts": [text or [beginning, left out, end], …],
-     "quadrants": […], "kinds": […],
+     "quadrants": […], "marks": […], "kinds": […],
      "tasks": [{"name": …, "kind": …, "scale": …, "metric": …, "chosen_by": …, "before": text number,
                 "n": pairs, "tags": {tag: {"values": […], "codes": […]}}, "rank": […],
                 "id": […], "index": […], "repeat": […], "quadrant": [code], "flip_kind": [code],
@@ -18,7 +18,7 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,19 @@ import pyarrow.compute as pc
 from regress.comparison.compared import Compared
 from regress.comparison.judged import of_instances
 from regress.scoring.choice import units
-from regress.types import FLIP_KINDS, QUADRANTS, Pairs, TaskSpec
+from regress.types import FLIP_KINDS, QUADRANTS, Pairs, Quadrant, TaskSpec
 from regress.views.html.kept import Rows, kept
 from regress.views.html.texts import Texts, shared_beginning
 from regress.views.numbers import about, number, score
+
+MARKS: Mapping[Quadrant, str] = {
+    "both right": "✓",
+    "positive flip": "▲",
+    "negative flip": "▼",
+    "both wrong same": "=",
+    "both wrong different": "≠",
+}
+"""What tells quadrants apart without their colours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +80,13 @@ def embedded(comparison: Compared, *, with_text: bool = True) -> Embedded:
         ).columns()
         for name, picked in rows.items()
     ]
-    data = {"quadrants": QUADRANTS, "kinds": FLIP_KINDS, "tasks": tasks, "texts": texts.kept()}
+    data = {
+        "quadrants": QUADRANTS,
+        "marks": [MARKS[name] for name in QUADRANTS],
+        "kinds": FLIP_KINDS,
+        "tasks": tasks,
+        "texts": texts.kept(),
+    }
     held = sum(picked.size for picked in rows.values())
     total = sum(pairs.n for pairs in comparison.pairs.values())
     return Embedded(packed=pack(data), instances=held, left_out=total - held, cut=texts.cut)

@@ -24,7 +24,7 @@ from regress.types import QUADRANTS, TaskComparison
 from regress.verdicts import Verdict
 from regress.views.evidence import ends
 from regress.views.gate import view as gate_view
-from regress.views.html.data import Embedded, embedded
+from regress.views.html.data import MARKS, Embedded, embedded
 from regress.views.html.kept import MOST
 from regress.views.html.pictures import pictures
 from regress.views.html.texts import LONGEST
@@ -37,15 +37,6 @@ HERE = Path(__file__).parent
 
 SCRIPTS = ("visible.js", "diff.js", "instances.js", "list.js", "detail.js", "copying.js", "browser.js")
 """The scripts in the order in which they stand on the page, as one."""
-
-_MARKS = {
-    "both right": "✓",
-    "positive flip": "▲",
-    "negative flip": "▼",
-    "both wrong same": "=",
-    "both wrong different": "≠",
-}
-"""What tells quadrants apart without colours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +101,7 @@ def render(comparison: Compared, judgement: Judgement | None = None, *, with_tex
         columns=[one for one in MEASURES if not one.wide],
         table=[(words, _cells(row, words)) for row, words in zip(comparison.tasks, view.rows, strict=True)],
         sections=list(_sections(comparison, view)),
-        quadrants=[(place, name, _MARKS[name]) for place, name in enumerate(QUADRANTS)],
+        quadrants=[(place, name, MARKS[name]) for place, name in enumerate(QUADRANTS)],
         with_text=with_text,
         notes=list(_notes(found)),
         instances=count(found.instances),

@@ -1,8 +1,5 @@
 // One instance: what was asked, what both models answered, and how that was judged.
 
-/** What stands before a quadrant's name, so that it is told without its colour. */
-const MARKS = ["✓", "▲", "▼", "=", "≠"];
-
 /** What a choice is called: its letter, or its number where there are more than letters. */
 function choiceName(position) {
   return position < 26 ? String.fromCharCode(65 + position) : String(position + 1);
@@ -22,26 +19,26 @@ function quadrantLabel(instances, task, row) {
   if (code < 0) return "· score unchanged";
   const words = { "positive flip": "higher score", "negative flip": "lower score" };
   const name = instances.quadrants[code];
-  return `${MARKS[code]} ${task.scale === "binary" ? name : words[name]}`;
+  return `${instances.marks[code]} ${task.scale === "binary" ? name : words[name]}`;
 }
 
 /** The row of an instance in the list. */
 function drawRow(instances, number) {
   const { task, row } = instances.at(number);
   const code = task.quadrant[row], kind = task.flip_kind[row];
-  const short = (text) => visibleLine(text.length > 400 ? text.slice(0, 400) : text);
+  const short = (text) => visibleLine(text.slice(0, 400)); // more than a row can show
   const [before, after] = [task.old, task.new].map((side) => short(answerOf(instances, task, side, row)));
-  const asked = instances.text(task.prompt[row]) ?? "";
+  const asked = (instances.text(task.prompt[row]) ?? "").trimEnd().split("\n\n").at(-1); // without examples
   const notes = [task.delta[row], kind >= 0 && instances.kinds[kind] !== "answer" ? instances.kinds[kind] : null];
   return [
     make("div", { class: "line" },
-      make("span", { class: `dot q${code}`, title: quadrantLabel(instances, task, row) }, MARKS[code] ?? "·"),
+      make("span", { class: `dot q${code}`, title: quadrantLabel(instances, task, row) }, instances.marks[code] ?? "·"),
       make("span", { class: "answers" }, before === after ? before : `${before} → ${after}`),
       ...notes.filter(Boolean).map((text) => make("span", { class: "note" }, text)),
     ),
     make("div", { class: "line muted" },
       instances.tasks.length > 1 ? make("span", { class: "of" }, short(task.name)) : null,
-      make("span", { class: "excerpt" }, short(asked.slice(-400)) || short(task.id[row])),
+      make("span", { class: "excerpt" }, short(asked) || short(task.id[row])),
     ),
   ];
 }

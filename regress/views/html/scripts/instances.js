@@ -15,6 +15,7 @@ class Instances {
   constructor(data) {
     this.tasks = data.tasks;
     this.quadrants = data.quadrants;
+    this.marks = data.marks;
     this.kinds = data.kinds;
     this.texts = data.texts;
     this.starts = [];
