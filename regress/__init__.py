@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from regress.workflows.matrix import matrix as matrix
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
+    from regress.workflows.report import report as report
     from regress.workflows.rescore import rescore as rescore
     from regress.workflows.slices import slices as slices
 
@@ -48,13 +49,14 @@ _HOMES = {
     "matrix": "regress.workflows.matrix",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
+    "report": "regress.workflows.report",
     "rescore": "regress.workflows.rescore",
     "slices": "regress.workflows.slices",
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
     *("compare", "evaluate", "export_runs", "gate", "import_runs"),
-    *("matrix", "noise", "plan", "rescore", "slices"),
+    *("matrix", "noise", "plan", "report", "rescore", "slices"),
 ]
 
 

@@ -53,7 +53,11 @@ class ScriptedEngine:
         for number, row in enumerate(rows, 1):
             _check(row, f"row {number} of {model.source}")
         self.model = model
-        self._rows = rows
+        self._whole: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            if "prompt" in row:
+                self._whole.setdefault(row["prompt"], []).append(row)
+        self._pieces = [row for row in rows if "match" in row]
 
     def spec(self, task: TaskSpec) -> EngineSpec:
         """A scripted engine has no settings beside its table, which is the model."""
@@ -91,17 +95,22 @@ class ScriptedEngine:
         return Logprob(value=float(row.get("logprob", "nan")), error=row.get("error"))
 
     def _find(self, prompt: str, continuation: str | None) -> Mapping[str, Any]:
-        best: tuple[int, Mapping[str, Any]] | None = None
-        for row in self._rows:
-            if continuation is not None and row.get("continuation") not in (None, continuation):
-                continue
-            if row.get("prompt") == prompt:
+        """The first row for the whole prompt, else the one whose piece stands nearest the prompt's end."""
+        for row in self._whole.get(prompt, ()):
+            if _continues(row, continuation):
                 return row
-            if "match" in row and (place := prompt.rfind(row["match"])) >= 0:
+        best: tuple[int, Mapping[str, Any]] | None = None
+        for row in self._pieces:
+            place = prompt.rfind(row["match"])
+            if place >= 0 and _continues(row, continuation):
                 place = place if row["match"] else -1
                 if best is None or place > best[0]:
                     best = place, row
         return best[1] if best else {"error": "the table has no row for this request"}
+
+
+def _continues(row: Mapping[str, Any], continuation: str | None) -> bool:
+    return continuation is None or row.get("continuation") in (None, continuation)
 
 
 def open_table(path: str) -> ScriptedEngine:

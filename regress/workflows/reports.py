@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 """The page."""
 
-
 FILES: Mapping[str, str] = {"md": "report.md", "json": "comparison.json", "csv": "comparison.csv"}
 """What a comparison's files are called."""
 

@@ -103,6 +103,21 @@ def test_two_stored_runs_are_cut_into_parts(light, runs):
     assert "right choice 1" in outcome.stdout
 
 
+def test_two_stored_runs_become_a_page(light, runs):
+    outcome = light("report", *runs)
+    assert outcome.returncode == 0, outcome.stderr
+    assert Path("reports/old.jsonl..new.jsonl/report.html").is_file()
+
+
+def test_instances_of_two_stored_runs_are_listed_and_shown(light, runs):
+    listed = light("flips", *runs, "--quadrant", "negative", "--ids")
+    assert listed.returncode == 0, listed.stderr
+    first = listed.stdout.split()[0]
+    shown = light("show", *runs, f"piqa/{first}")
+    assert shown.returncode == 0, shown.stderr
+    assert "was right, is wrong" in shown.stdout
+
+
 def test_stored_runs_are_crossed_and_reported(light, runs):
     outcome = light("matrix", *runs)
     assert outcome.returncode == 0, outcome.stderr

@@ -15,11 +15,9 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup
 
 from regress.comparison.compared import Compared
-from regress.plots.style import DARK, LIGHT
 from regress.types import QUADRANTS, TaskComparison
 from regress.verdicts import Verdict
 from regress.views.evidence import ends
@@ -30,6 +28,7 @@ from regress.views.html.pictures import pictures
 from regress.views.html.texts import LONGEST
 from regress.views.measures import MEASURES
 from regress.views.numbers import count, plural
+from regress.views.pages import style, template
 from regress.views.records import FlipText, GateView, Row, View
 from regress.views.view import build
 
@@ -87,11 +86,11 @@ def render(comparison: Compared, judgement: Judgement | None = None, *, with_tex
     """
     view = build(comparison)
     judgement = judgement or Judgement()
-    style, script = _style(), _script()
+    css, script = style(HERE), _script()
     found = embedded(comparison, with_text=with_text)
-    page: str = _template().render(
-        policy=_content_policy(style, script),
-        style=Markup(style),
+    page: str = template(HERE).render(
+        policy=_content_policy(css, script),
+        style=Markup(css),
         script=Markup(script),
         data=found.packed,
         view=view,
@@ -173,25 +172,6 @@ def _notes(found: Embedded) -> Iterator[str]:
 
 
 # ── what stands in it as it is ───────────────────────────────────────────────────────────────────
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja")
-
-
-@cache
-def _style() -> str:
-    """The style sheet, the colours of the figures as its custom properties."""
-    colours = "".join(f"  --{name}: light-dark({LIGHT[name]}, {DARK[name]});\n" for name in LIGHT)
-    return f":root {{\n{colours}}}\n" + (HERE / "style.css").read_text(encoding="utf-8")
 
 
 @cache
