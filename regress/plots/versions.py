@@ -82,7 +82,12 @@ def _square(axes: Axes, x: int, y: int, rate: float, most: float, *, room: float
 
 @figure
 def history(
-    versions: Sequence[str], accuracy: Sequence[Estimate], nfr: Sequence[Estimate | None], *, title: str = ""
+    versions: Sequence[str],
+    accuracy: Sequence[Estimate],
+    nfr: Sequence[Estimate | None],
+    *,
+    title: str = "",
+    scored: bool = False,
 ) -> Figure:
     """Versions in order: accuracy above, and below it what each step lost, both with 95 % intervals.
 
@@ -91,6 +96,7 @@ def history(
         accuracy: k accuracies, or mean scores in [0, 1].
         nfr: k rates of answers lost since the version before; null for the first.
         title: What is shown, for example of which task.
+        scored: Whether `accuracy` holds mean scores.
 
     Raises:
         MissingExtra: If matplotlib is not installed.
@@ -107,9 +113,10 @@ def history(
     for x, (right, lost) in enumerate(zip(accuracy, nfr, strict=True)):
         # more numbers would run into each other; the axes tell
         numbers = ["" if one is None or k > _ROOMY else percent(one.value) for one in (right, lost)]
-        interval(above, right, x, colour=NOISE, said=numbers[0], upright=True)
+        level = numbers[0].removesuffix(" %") if scored else numbers[0]
+        interval(above, right, x, colour=NOISE, said=level, upright=True)
         interval(below, lost, x, colour=LOSS, marker="v", said=numbers[1], upright=True)
-    above.set_title("accuracy in %")
+    above.set_title("mean score × 100" if scored else "accuracy in %")
     below.set_title("lost since the version before (NFR) in %")
     for axes in (above, below):
         grid(axes, "y")

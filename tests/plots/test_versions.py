@@ -74,6 +74,12 @@ def test_each_version_has_its_accuracy_and_what_its_step_lost(known):
     assert below.get_ylim()[0] == 0
 
 
+def test_mean_scores_are_not_called_accuracies(known):
+    above, _ = history(["a", "b"], [known(0.5), known(0.6)], [None, known(0.05)], scored=True).axes
+    assert above.get_title(loc="left") == "mean score × 100"
+    assert {"50.0", "60.0"} <= {text.get_text() for text in above.texts}
+
+
 def test_as_many_estimates_as_versions_are_needed(known):
     with pytest.raises(UsageError, match="2 versions, 1 accuracies and 2 steps"):
         history(["a", "b"], [known(0.5)], [None, None])

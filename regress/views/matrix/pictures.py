@@ -62,7 +62,8 @@ def _drawn(task: TaskMatrix, names: list[str], place: int) -> Pictures:
 
 def _history(task: TaskMatrix, names: list[str], place: int) -> Markup:
     levels = [standing.accuracy or _UNKNOWN for standing in task.standings]
-    drawn = history(names, levels, steps(task), title=task_name(task))
+    scored = task.task.scale != "binary"
+    drawn = history(names, levels, steps(task), title=task_name(task), scored=scored)
     about = f"{task_name(task)}: {len(names)} versions in order, and what each lost against the one before"
     return Markup(svg(drawn, title=about, prefix=f"history-{place}"))
 
