@@ -31,7 +31,8 @@ limits = st.floats(0.001, 0.999)
 def counts(draw, fractional: bool = False) -> tuple[float, float]:
     """k successes of n items."""
     n = draw(st.integers(1, 3000))
-    k = draw(st.floats(0, n) if fractional else st.integers(0, n))
+    # below the smallest normal number scipy's betaincinv is off by 2e-12
+    k = draw(st.floats(0, n, allow_subnormal=False) if fractional else st.integers(0, n))
     return k, n
 
 
