@@ -18,6 +18,9 @@ from regress.comparison.table import Floors
 from regress.errors import UnknownName
 from regress.types import FLIP_KINDS, QUADRANTS, Comparison, Pairs
 
+_TAG = "tags."
+"""What columns of tags begin with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared(Comparison):
@@ -56,6 +59,11 @@ class Compared(Comparison):
             raise UnknownName("task", task, self.pairs)
         floors = self.floors.get(task, (None, None))
         return _flip_table(task, self.pairs[task], self.instances.get(task), floors)
+
+
+def tags_of(table: pa.Table) -> dict[str, str]:
+    """Names of the columns of a `Compared.table` that hold tags, by tag."""
+    return {name.removeprefix(_TAG): name for name in table.column_names if name.startswith(_TAG)}
 
 
 def _flip_table(name: str, pairs: Pairs, instances: pa.Table | None, floors: Floors) -> pa.Table:
@@ -98,4 +106,4 @@ def _texts(ids: pa.ChunkedArray, instances: pa.Table | None) -> dict[str, Any]:
     tags = texts["tags"].combine_chunks()
     names = sorted(filter(None, pc.unique(tags.keys).to_pylist())) if len(tags) else []
     columns = {"prompt": texts["prompt"], "target": texts["target"]}
-    return columns | {f"tags.{tag}": pc.map_lookup(tags, tag, occurrence="first") for tag in names}
+    return columns | {f"{_TAG}{tag}": pc.map_lookup(tags, tag, occurrence="first") for tag in names}

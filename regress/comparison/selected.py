@@ -9,14 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.comparison.compared import Compared
+from regress.comparison.compared import Compared, tags_of
 from regress.errors import UnknownName
 from regress.types import FlipKind, Quadrant, TaskSpec
 
 FLIPPED: tuple[Quadrant, ...] = ("negative flip", "positive flip")
 """Quadrants of flips."""
-
-_TAG = "tags."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +58,6 @@ def select(compared: Compared, wanted: Wanted) -> tuple[Selected, ...]:
         )
         for name, table in tables.items()
     )
-
-
-def tags_of(table: pa.Table) -> dict[str, str]:
-    """Names of the columns of a `Compared.table` that hold tags, by tag."""
-    return {name.removeprefix(_TAG): name for name in table.column_names if name.startswith(_TAG)}
 
 
 def _require_tag(tables: Mapping[str, pa.Table], tag: str, value: str) -> None:

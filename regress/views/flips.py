@@ -21,7 +21,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from regress.comparison.selected import Selected, tags_of
+from regress.comparison.compared import tags_of
+from regress.comparison.selected import Selected
 from regress.errors import UsageError
 from regress.schema import targets_of
 from regress.scoring.score import compared as as_compared

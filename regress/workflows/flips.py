@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from regress.comparison.selected import FLIPPED, Selected, Wanted, select
-from regress.errors import UnknownName, UsageError
 from regress.frames import ComparedRuns
 from regress.types import FLIP_KINDS, QUADRANTS, FlipKind, Quadrant
 from regress.workflows.compare import compare
+from regress.workflows.typed import dashed, typed
 
 _SHORT: dict[str, tuple[Quadrant, ...]] = {
     "negative": ("negative flip",),
@@ -72,8 +72,12 @@ def known_quadrants(words: Sequence[str] | str | None) -> tuple[Quadrant, ...]:
     """
     if words is None:
         return FLIPPED
-    known = _SHORT | {_dashed(one): (one,) for one in QUADRANTS}
-    found = {quadrant for word in _named("quadrant", words, known) for quadrant in known[word]}
+    known = _SHORT | {dashed(one): (one,) for one in QUADRANTS}
+    found = {
+        quadrant
+        for word in typed("quadrant", words, known, none="no quadrant is named")
+        for quadrant in known[word]
+    }
     return tuple(one for one in QUADRANTS if one in found)
 
 
@@ -89,19 +93,5 @@ def known_kinds(words: Sequence[str] | str | None) -> tuple[FlipKind, ...]:
     """
     if words is None:
         return ()
-    named = _named("kind of flip", words, [_dashed(one) for one in FLIP_KINDS])
-    return tuple(one for one in FLIP_KINDS if _dashed(one) in named)
-
-
-def _named(noun: str, words: Sequence[str] | str, known: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    wanted = [_dashed(one.strip()) for one in (words.split(",") if isinstance(words, str) else words)]
-    for one in wanted:
-        if one not in known:
-            raise UnknownName(noun, one, known)
-    if not wanted:
-        raise UsageError(f"no {noun} is named", allowed=", ".join(known))
-    return wanted
-
-
-def _dashed(word: str) -> str:
-    return word.replace(" ", "-")
+    named = typed("kind of flip", words, map(dashed, FLIP_KINDS), none="no kind of flip is named")
+    return tuple(one for one in FLIP_KINDS if dashed(one) in named)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from regress.comparison.rows import SEED
 from regress.comparison.slices import sliced
-from regress.errors import UnknownName, UsageError
+from regress.errors import UsageError
 from regress.findings import MIN_N, SLICE_BY, SliceBy, SlicedComparison, SliceRow
 from regress.workflows.compare import compare
+from regress.workflows.typed import dashed, typed
 
 _KEYS = tuple(one.name for one in fields(SliceRow) if one.name not in ("n", "estimates"))
 
@@ -88,12 +89,5 @@ def known_cuts(by: Sequence[str] | str | None) -> tuple[SliceBy, ...] | None:
     """
     if by is None:
         return None
-    wanted = [one.strip() for one in (by.split(",") if isinstance(by, str) else by)]
-    dashed = {one.replace(" ", "-"): one for one in SLICE_BY}
-    for one in wanted:
-        if one.replace(" ", "-") not in dashed:
-            raise UnknownName("cut", one, dashed)
-    named = {dashed[one.replace(" ", "-")] for one in wanted}
-    if not named:
-        raise UsageError("nothing to cut by", allowed=", ".join(dashed))
-    return tuple(one for one in SLICE_BY if one in named)
+    named = typed("cut", by, map(dashed, SLICE_BY), none="nothing to cut by")
+    return tuple(one for one in SLICE_BY if dashed(one) in named)

@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from regress.comparison.compared import Compared
+from regress.comparison.compared import Compared, tags_of
 from regress.comparison.judged import of_instances
 from regress.scoring.choice import units
 from regress.types import FLIP_KINDS, QUADRANTS, Pairs, Quadrant, TaskSpec
@@ -177,11 +177,10 @@ class _Task:
     def _tags(self) -> dict[str, Any]:
         """By tag: its values, and which of them each row has; -1 for none."""
         found = {}
-        for column in self.table.column_names:
-            if column.startswith("tags."):
-                coded = self.table[column].combine_chunks().dictionary_encode()
-                codes = pc.fill_null(coded.indices, -1).to_pylist()
-                found[column.removeprefix("tags.")] = {"values": coded.dictionary.to_pylist(), "codes": codes}
+        for tag, column in tags_of(self.table).items():
+            coded = self.table[column].combine_chunks().dictionary_encode()
+            codes = pc.fill_null(coded.indices, -1).to_pylist()
+            found[tag] = {"values": coded.dictionary.to_pylist(), "codes": codes}
         return found
 
     def _side(self, name: str) -> dict[str, Any]:

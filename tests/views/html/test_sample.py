@@ -61,8 +61,8 @@ def test_the_sample_is_small_and_of_the_demo_pair() -> None:
     assert len(text) < 500_000
     assert "demo-v1 → demo-v2 (demo items, not the benchmarks)" in text
     assert text.count("<svg") >= 10
-    for path in ("/tmp/", "/home/", "/root/", "/Users/"):
-        assert path not in text
+    for top in ("tmp", "home", "root", "Users"):  # folders of whoever made it
+        assert f"/{top}/" not in text
 
 
 def test_the_sample_opens(open_page: Callable[..., Any]) -> None:
