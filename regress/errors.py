@@ -10,6 +10,9 @@
     ├── TaskError                a task definition that cannot be judged
     ├── DataError                benchmark items that are missing or malformed
     ├── EngineError              the engine did not answer
+    ├── UpdateError              a new model that cannot be made
+    │   ├── Unsupported          a recipe that this model's family cannot express
+    │   └── ClaimViolated        exit 1: a new model that is not what its recipe promised
     ├── StoreError               runs on disk
     │   ├── IncompleteRun        no manifest yet, or rows with `error`
     │   ├── LockedRun            another writer is at work
@@ -110,6 +113,20 @@ class DataError(RegressError):
 
 class EngineError(RegressError):
     """An engine that cannot be built or did not answer."""
+
+
+class UpdateError(RegressError):
+    """A new model that cannot be made from the old one."""
+
+
+class Unsupported(UpdateError):
+    """A step that cannot be expressed for this model, with the reason."""
+
+
+class ClaimViolated(UpdateError):
+    """A new model that is not what its recipe promised; nothing of it was kept."""
+
+    exit_code = 1
 
 
 class StoreError(RegressError):

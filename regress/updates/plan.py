@@ -1,0 +1,184 @@
+"""A list of steps applied on paper: from the old model's headers to a plan of every new tensor.
+
+Nothing here reads a weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from regress.errors import Unsupported
+from regress.updates.claims import IDENTICAL, NEAR, SAME, Claim, Level
+from regress.updates.draft import Change, Draft
+from regress.updates.expressions import Old, Tensor, elements, exact
+from regress.updates.families.family import read, write
+from regress.updates.families.known import FAMILIES
+
+WIDTHS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
+"""Bits of a number's significand, by torch's name of the type."""
+BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+
+
+class Step(Protocol):
+    """One step of a recipe: a frozen value that can be printed, and applied to any draft."""
+
+    verb: str
+
+    def plan(self, draft: Draft) -> Change:
+        """What it makes of a model; pure.
+
+        Raises:
+            Unsupported: If the model cannot be changed so, with the reason.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What one step did, for people."""
+
+    step: Step
+    claim: Claim
+    parameters: int
+    """Number of parameters after it."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything about the new model but the numbers."""
+
+    config: Mapping[str, Any]
+    """Its `config.json`."""
+    tensors: Mapping[str, Tensor]
+    """What every stored tensor is made of, by its name on disk."""
+    dtype: str
+    """Type that weights are stored in, by torch's name."""
+    claim: Claim
+    """What the steps promise together, stored so."""
+    stages: tuple[Stage, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored parameters."""
+        return parameters(self.tensors)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the weights as stored."""
+        return self.parameters * BYTES[self.dtype]
+
+
+def parameters(tensors: Mapping[str, Tensor]) -> int:
+    """Number of values in all tensors together."""
+    return sum(elements(tensor.shape) for tensor in tensors.values())
+
+
+def draft(config: Mapping[str, Any], tensors: Mapping[str, Old], dtype: str) -> Draft:
+    """A stored model on paper, from its configuration and the names and shapes of its tensors.
+
+    A model of a family that is not known, or is known but stored in an unknown way, keeps its raw
+    tensors, so that steps which ask for no structure still apply.
+    """
+    model_type = str(config.get("model_type", "unknown"))
+    family = FAMILIES.get(model_type)
+    reason = f"known are {', '.join(FAMILIES)}"
+    if family is not None:
+        try:
+            return read(family, config, tensors, dtype)
+        except Unsupported as refusal:
+            reason = str(refusal)
+        except KeyError as missing:
+            reason = f"its config.json lacks {missing}"
+    return Draft(
+        model_type=model_type,
+        config=config,
+        tensors=dict(tensors),
+        architecture=None,
+        dtype=dtype,
+        unknown=reason,
+    )
+
+
+def plan(old: Draft, steps: Sequence[Step], *, dtype: str | None = None) -> Plan:
+    """Apply `steps` one after the other on paper.
+
+    Args:
+        old: The old model.
+        steps: In order.
+        dtype: Type of the stored weights; by default the old one if no digit is lost in it, else float32.
+
+    Raises:
+        Unsupported: If a step, or the new model's family, cannot express what is asked.
+    """
+    claim, stages, model = IDENTICAL, list[Stage](), old
+    for step in steps:
+        change = step.plan(model)
+        model, claim = change.draft, claim & change.claim
+        stages.append(
+            Stage(
+                step=step,
+                claim=change.claim,
+                parameters=parameters(model.tensors),
+                notes=change.notes,
+            )
+        )
+    claim &= _norms(model)
+    config, tensors = written(model)
+    dtype, rounding = _stored_type(old.dtype, tensors, claim, dtype)
+    return Plan(
+        config={**config, "dtype": dtype},
+        tensors=tensors,
+        dtype=dtype,
+        claim=claim & rounding,
+        stages=tuple(stages),
+        notes=tuple(note for stage in stages for note in stage.notes),
+    )
+
+
+def written(model: Draft) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and tensors as they are stored.
+
+    Raises:
+        Unsupported: If the family cannot express the draft.
+    """
+    if model.architecture is None:
+        return {key: value for key, value in model.config.items() if key != "torch_dtype"}, dict(
+            model.tensors
+        )
+    config, tensors = write(FAMILIES[model.model_type], model)
+    return {key: value for key, value in config.items() if key != "torch_dtype"}, tensors
+
+
+def _norms(model: Draft) -> Claim:
+    """One number in the configuration serves all norms; where two are needed, a small error remains."""
+    shape = model.architecture
+    if shape is None or shape.qk_eps is None or math.isclose(shape.qk_eps, shape.eps, rel_tol=1e-9):
+        return IDENTICAL
+    return replace(
+        NEAR, conditions=("norms of queries and keys share eps with the others, which moves logits a little",)
+    )
+
+
+def _stored_type(
+    old: str, tensors: Mapping[str, Tensor], claim: Claim, wanted: str | None
+) -> tuple[str, Claim]:
+    """The type to store weights in, and what rounding to it leaves of any claim."""
+    lossless = all(map(exact, tensors.values()))
+    chosen = wanted or (old if lossless or claim.level < Level.SAME else "float32")
+    if chosen not in WIDTHS:
+        raise Unsupported(f"weights cannot be stored as {chosen}", allowed=", ".join(WIDTHS))
+    if lossless and _holds(chosen, old):
+        return chosen, IDENTICAL
+    if _holds(chosen, "float32"):
+        return chosen, SAME
+    return chosen, NEAR
+
+
+def _holds(wide: str, narrow: str) -> bool:
+    """Whether every number of one type is one of the other; neither of the two 16-bit types holds the other."""
+    return wide == narrow or ({wide, narrow} != {"float16", "bfloat16"} and WIDTHS[wide] > WIDTHS[narrow])

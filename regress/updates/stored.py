@@ -1,0 +1,116 @@
+"""Stored models: what their headers say, and their tensors one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from regress.checkpoints import read_config
+from regress.errors import ModelError, Unsupported, UpdateError
+from regress.updates.draft import Draft
+from regress.updates.expressions import Old
+from regress.updates.plan import draft
+from regress.weights import weight_files
+
+_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredModel:
+    """A checkpoint in safetensors; only its headers are in memory."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    files: Mapping[str, Path]
+    """The file that each tensor lies in."""
+    shapes: Mapping[str, tuple[int, ...]]
+    types: Mapping[str, str]
+    """Type of each tensor, as safetensors names it."""
+    _open: dict[Path, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def draft(self, model: str = "old") -> Draft:
+        """The model on paper; `model` labels its tensors where several models are at hand."""
+        old = {name: Old(name, shape, model) for name, shape in self.shapes.items()}
+        return draft(self.config, old, self.dtype)
+
+    @property
+    def dtype(self) -> str:
+        """Type of most of its weights, by torch's name."""
+        sizes: dict[str, int] = {}
+        for name, kind in self.types.items():
+            if kind in _TYPES:
+                sizes[kind] = sizes.get(kind, 0) + max(1, len(self.shapes[name]))
+        return _TYPES[max(sizes, key=lambda kind: sizes[kind])] if sizes else "float32"
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One tensor, read now."""
+        path = self.files[name]
+        if path not in self._open:
+            self._open[path] = safe_open(path, framework="pt")
+        value: torch.Tensor = self._open[path].get_tensor(name)
+        return value
+
+
+def open_model(folder: Path) -> StoredModel:
+    """Read a checkpoint's configuration and the headers of its weights.
+
+    Raises:
+        ModelError: If it has no safetensors, or they are damaged.
+        Unsupported: If it brings Python code of its own, is quantised, or is not a causal language model.
+    """
+    config = read_config(folder)
+    _refuse(folder, config)
+    paths, _ = weight_files(folder, allow_bin=False)
+    files, shapes, types = dict[str, Path](), dict[str, tuple[int, ...]](), dict[str, str]()
+    for path in paths:
+        try:
+            with safe_open(path, framework="pt") as stream:
+                for name in stream.keys():  # noqa: SIM118  (not a dict)
+                    piece = stream.get_slice(name)
+                    files[name], shapes[name] = path, tuple(piece.get_shape())
+                    types[name] = piece.get_dtype()
+        except (SafetensorError, OSError) as error:
+            raise ModelError(
+                f"{path} is not a safetensors file ({error})", do="Fetch or save it again."
+            ) from None
+    model = StoredModel(folder=folder, config=config, files=files, shapes=shapes, types=types)
+    _require_one_head(model)
+    return model
+
+
+def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
+    if config.get("auto_map"):
+        raise Unsupported(
+            f"{folder} comes with Python code of its own (auto_map), which says how its weights are used",
+            allowed="model types that transformers itself knows",
+        )
+    if config.get("quantization_config"):
+        raise Unsupported(
+            f"{folder} is stored quantised; its numbers are codes, not weights",
+            do="Update the model that it was made from.",
+        )
+    if config.get("is_encoder_decoder"):
+        raise Unsupported(f"{folder} is an encoder-decoder", allowed="causal language models")
+
+
+def _require_one_head(model: StoredModel) -> None:
+    """A tied model may store its output projection again, if it is the same."""
+    heads = [name for name in ("lm_head.weight", "embed_out.weight") if name in model.files]
+    tables = [
+        name
+        for name in model.files
+        if name.endswith(("embed_tokens.weight", "wte.weight", "embed_in.weight"))
+    ]
+    if not (model.config.get("tie_word_embeddings") and heads and tables):
+        return
+    if not torch.equal(model.tensor(heads[0]), model.tensor(tables[0])):
+        raise UpdateError(
+            f"{model.folder} says that output projection and embedding are one (tie_word_embeddings), "
+            f"and stores two different ones ({heads[0]}, {tables[0]})",
+            do="Set tie_word_embeddings to what is meant in its config.json.",
+        )
