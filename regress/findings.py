@@ -1,5 +1,6 @@
-"""The nouns of `regress slices`, parts of a task and what the update did to each, and of `regress matrix`,
-several versions of a model and what each step between two of them did."""
+"""What other commands than compare and gate find: the nouns of `regress slices`, parts of a task and what the
+update did to each, of `regress matrix`, several versions of a model and what each step between two of them
+did, and of `regress divergence`, how far two models' next-token distributions lie apart."""
 
 from __future__ import annotations
 
@@ -183,3 +184,70 @@ class VersionMatrix:
     """One a task, pooled ones after their members."""
     warnings: tuple[Notice, ...] = ()
     """What to know before relying on any of it."""
+
+
+# ── divergence ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceRow:
+    """How far two models lie apart over one text, or over the prompts of one task.
+
+    Its intervals take tokens of one window (of one instance, or cluster of them) as sampled together.
+    """
+
+    source: str
+    """Path of the text, or name of the task."""
+    unit: Literal["window", "instance", "cluster"]
+    """What tokens were sampled in."""
+    units: int
+    """How many of these there are."""
+    kld: Estimate
+    """Mean KLD(old ‖ new) a token, in nats."""
+    kld_quantiles: Mapping[float, float]
+    """Its quantiles over tokens (`regress.metrics.divergence.QUANTILES`); 0 and 1 are the extremes."""
+    same_top: Estimate
+    """Share of tokens at which both models rank the same token first."""
+    delta_p: Estimate
+    """Mean change of the probability of the token that did come."""
+    delta_p_rms: Estimate
+    """Root of the mean square of that change."""
+    delta_p_quantiles: Mapping[float, float]
+    """Quantiles of that change: even tails are noise, a heavier lower tail is damage."""
+    old_perplexity: Estimate
+    """exp of the mean of -log p of the tokens that did come, by the old model."""
+    new_perplexity: Estimate
+    """The same by the new model."""
+    ratio: Estimate
+    """New perplexity over old perplexity; its interval is that of the paired difference of logarithms."""
+    old_outside: float = 0.0
+    """Mean probability that the old model gives to tokens that the new one does not have."""
+    new_outside: float = 0.0
+    """The same the other way round."""
+    repeated: int = 0
+    """Tokens not counted again, because another prompt begins alike up to them."""
+    warnings: tuple[Notice, ...] = ()
+    """What to know before relying on it."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens measured, each once."""
+        return self.kld.n
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDivergence:
+    """How far two models' next-token distributions lie apart: how much changed, not if for the better."""
+
+    old: ModelSpec
+    """The old model."""
+    new: ModelSpec
+    """The new model."""
+    rows: tuple[DivergenceRow, ...]
+    """One a text or task."""
+    window: int
+    """Most tokens that either model was shown at a time."""
+    stride: int
+    """Tokens from one window of a text to the next."""
+    vocabulary: int
+    """Tokens that both models have, over which their probabilities are taken."""

@@ -161,10 +161,10 @@ def _line(event: Event) -> str:
             return f"{model} · {task}: stored in {path}"
         case Started(model=model, task=task, total=0):
             return f"{model} · {task}: reading"
-        case Started(model=model, task=task, done=0, total=total):
-            return f"{model} · {task}: {total} instances"
-        case Started(model=model, task=task, done=done, total=total):
-            return f"{model} · {task}: going on after {done} of {total} instances"
+        case Started(model=model, task=task, done=0, total=total, counted=counted):
+            return f"{model} · {task}: {total} {counted}"
+        case Started(model=model, task=task, done=done, total=total, counted=counted):
+            return f"{model} · {task}: going on after {done} of {total} {counted}"
         case Finished(model=model, task=task, path=path):
             return f"{model} · {task}: done, in {path}"
         case Remark(text=text) | Working(text=text):

@@ -7,12 +7,13 @@ import logging
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
-from regress.engines.base import Engine
+from regress.engines.base import Chat, Engine
 from regress.engines.chat import chosen_template, renderer
 from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
 from regress.engines.limits import NAMES, OTHER_BATCH_SIZE, batch_size, limits
@@ -33,6 +34,22 @@ HF = {"hf", "hf-auto", "huggingface"}
 LOADS_CHECKPOINTS = {"local", *HF, "vllm", "sglang"}
 _OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
 _OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A checkpoint of which everything is known, before its weights are loaded."""
+
+    model: ModelSpec
+    """What it is."""
+    tokenizer: Any
+    """Its tokenizer."""
+    chat: Chat | None
+    """Renders messages as a prompt; null for none."""
+    device: str
+    """Where it will run."""
+    load: Callable[[], Any]
+    """Loads it, as lm-eval's `hf` where the engine is that or `local`."""
 
 
 def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> None:
@@ -68,6 +85,20 @@ def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> 
     if settings.engine in LOADS_CHECKPOINTS:
         return _open_checkpoint(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
     return _open_remote(name, settings)
+
+
+def open_model(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> Opened:
+    """The model itself, without an engine around it: what `open_engine` would run.
+
+    Raises:
+        UsageError: If the engine asked for keeps its logits to itself.
+        RegressError: What `open_engine` raises.
+    """
+    if settings.engine not in {"local", *HF}:
+        raise UsageError(f"engine {settings.engine} does not hand out a model's logits", allowed="local, hf")
+    check_engine(name, settings, aliases)
+    _hush()
+    return _opened(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
 
 
 def _require_engine(name: str) -> None:
@@ -109,6 +140,29 @@ def _refuse_ambiguous(settings: Settings) -> None:
 
 
 def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
+    opened = _opened(checkpoint, settings)
+    common: dict[str, Any] = {"seed": settings.seed, "chat": opened.chat, "device": opened.device}
+    if settings.engine == "local":
+        from regress.engines.local import LocalEngine
+
+        return LocalEngine(
+            opened.model,
+            opened.load,
+            limits=limits(settings),
+            settings=hidden_settings(_harness_arguments(settings)),
+            **common,
+        )
+    return HarnessEngine(
+        "hf" if settings.engine in HF else settings.engine,
+        opened.model,
+        opened.load,
+        batch_size=batch_size(settings),
+        settings={"softmax_dtype": "float32", **hidden_settings(settings.engine_args)},
+        **common,
+    )
+
+
+def _opened(checkpoint: Checkpoint, settings: Settings) -> Opened:
     device = known_device(settings.device)
     dtype = known_dtype(settings.dtype or checkpoint.dtype)
     tokenizer = _tokenizer(checkpoint, settings)
@@ -134,25 +188,8 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
         use_cores()
         return _build(settings.engine, arguments, checkpoint.name)
 
-    common: dict[str, Any] = {"seed": settings.seed, "chat": renderer(tokenizer, template), "device": device}
-    if settings.engine == "local":
-        from regress.engines.local import LocalEngine
-
-        return LocalEngine(
-            model,
-            load,
-            limits=limits(settings),
-            settings=hidden_settings(_harness_arguments(settings)),
-            **common,
-        )
-    return HarnessEngine(
-        "hf" if settings.engine in HF else settings.engine,
-        model,
-        load,
-        batch_size=batch_size(settings),
-        settings={"softmax_dtype": "float32", **hidden_settings(settings.engine_args)},
-        **common,
-    )
+    chat = renderer(tokenizer, template)
+    return Opened(model=model, tokenizer=tokenizer, chat=chat, device=device, load=load)
 
 
 def _harness_arguments(settings: Settings) -> dict[str, Any]:

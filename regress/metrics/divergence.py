@@ -106,6 +106,20 @@ def same_top(old_logprobs: npt.ArrayLike, new_logprobs: npt.ArrayLike) -> Bools:
     return np.asarray(old.argmax(axis=-1) == new.argmax(axis=-1))
 
 
+def outside(logits: npt.ArrayLike, shared: int) -> Floats:
+    """Probability of the tokens after the first `shared` ones, in each row of [rows, V] logits: [rows].
+
+    What one model spends on tokens that the other does not have; 0 where V is `shared`.
+
+    >>> outside([[0.0, 0.0, 0.0, 0.0]], 3).tolist()
+    [0.25]
+    """
+    x = np.asarray(logits)
+    if x.shape[-1] == shared:
+        return np.zeros(x.shape[:-1])
+    return np.asarray(np.exp(log_softmax(x)[..., shared:]).sum(axis=-1))
+
+
 def right_logprobs(logprobs: npt.ArrayLike, right: npt.ArrayLike) -> Floats:
     """Log-probability of the token that did come, `right`, in each row: [rows], in nats.
 

@@ -23,6 +23,7 @@ class Started:
     task: str
     done: int
     total: int
+    counted: str = "instances"
 
 
 @dataclass(frozen=True, kw_only=True)
