@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from regress.errors import UpdateError
 from regress.updates.evaluate import evaluate
 from regress.updates.expressions import Old, Tensor, elements
-from regress.updates.plan import BYTES, Plan
+from regress.updates.numbers import BYTES
+from regress.updates.plan import Plan
 from regress.updates.stored import StoredModel
 from regress.weights import TOKENIZER_FILES
 

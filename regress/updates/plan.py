@@ -16,10 +16,7 @@ from regress.updates.draft import Change, Draft
 from regress.updates.expressions import Old, Tensor, elements, exact
 from regress.updates.families.family import read, write
 from regress.updates.families.known import FAMILIES
-
-WIDTHS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
-"""Bits of a number's significand, by torch's name of the type."""
-BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+from regress.updates.numbers import BYTES, WIDTHS, holds
 
 
 class Step(Protocol):
@@ -172,13 +169,8 @@ def _stored_type(
     chosen = wanted or (old if lossless or claim.level < Level.SAME else "float32")
     if chosen not in WIDTHS:
         raise Unsupported(f"weights cannot be stored as {chosen}", allowed=", ".join(WIDTHS))
-    if lossless and _holds(chosen, old):
+    if lossless and holds(chosen, old):
         return chosen, IDENTICAL
-    if _holds(chosen, "float32"):
+    if holds(chosen, "float32"):
         return chosen, SAME
     return chosen, NEAR
-
-
-def _holds(wide: str, narrow: str) -> bool:
-    """Whether every number of one type is one of the other; neither of the two 16-bit types holds the other."""
-    return wide == narrow or ({wide, narrow} != {"float16", "bfloat16"} and WIDTHS[wide] > WIDTHS[narrow])
