@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regress.verdicts import Policy as Policy
     from regress.verdicts import Verdict as Verdict
     from regress.workflows.compare import compare as compare
+    from regress.workflows.divergence import divergence as divergence
     from regress.workflows.evaluate import evaluate as evaluate
     from regress.workflows.exports import export_runs as export_runs
     from regress.workflows.gate import gate as gate
@@ -42,6 +43,7 @@ _HOMES = {
     "Settings": "regress.config",
     "Verdict": "regress.verdicts",
     "compare": "regress.workflows.compare",
+    "divergence": "regress.workflows.divergence",
     "evaluate": "regress.workflows.evaluate",
     "export_runs": "regress.workflows.exports",
     "gate": "regress.workflows.gate",
@@ -55,7 +57,7 @@ _HOMES = {
 }
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
-    *("compare", "evaluate", "export_runs", "gate", "import_runs"),
+    *("compare", "divergence", "evaluate", "export_runs", "gate", "import_runs"),
     *("matrix", "noise", "plan", "report", "rescore", "slices"),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from regress.commands import (
     compare,
+    divergence,
     evaluate,
     export,
     flips,
@@ -26,7 +27,7 @@ from regress.commands import (
 from regress.options import Parser
 
 COMMANDS = (
-    *(compare, report, flips, show, slices, matrix, gate, plan),
+    *(compare, report, flips, show, slices, matrix, divergence, gate, plan),
     *(evaluate, imports, export, rescore, noise, inventory),
 )
 """In the order in which help lists them."""

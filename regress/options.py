@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from regress.errors import UnknownName, UsageError
@@ -145,14 +145,14 @@ def add_sides(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def add_sided(parser: argparse.ArgumentParser) -> None:
+def add_sided(parser: argparse.ArgumentParser, sided: Sequence[str] = SIDED) -> None:
     """`--old-NAME X` and `--new-NAME X`, for what may differ between the two sides."""
     group = parser.add_argument_group("where the two sides differ (a quantised copy, another prompt)")
-    for name in SIDED:
+    for name in sided:
         for side in ("old", "new"):
             option = f"--{side}-{dashed(name)}"
             group.add_argument(option, metavar="X", help=argparse.SUPPRESS, **_TYPES[name])
-    group.description = f"--old-NAME X and --new-NAME X; NAME: {', '.join(map(dashed, SIDED))}"
+    group.description = f"--old-NAME X and --new-NAME X; NAME: {', '.join(map(dashed, sided))}"
 
 
 def add_questions(parser: argparse.ArgumentParser) -> None:
@@ -196,8 +196,8 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """How models run."""
+def add_loading(parser: argparse.ArgumentParser) -> Any:
+    """How models are loaded; returns the group, for what else there is to how they run."""
     group = parser.add_argument_group("how models run")
     group.add_argument(
         "--engine", metavar="NAME", help="local (default), hf, vllm, local-completions, …, or scripted"
@@ -207,6 +207,21 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", metavar="D", help="cpu, cuda, cuda:1, mps (default: a GPU if there is one)"
     )
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        default=None,
+        help="run Python that comes with a checkpoint",
+    )
+    group.add_argument(
+        "--allow-bin", action="store_true", default=None, help="read .bin weights, with weights_only=True"
+    )
+    return group
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """How models run, and where their runs are stored."""
+    group = add_loading(parser)
     group.add_argument(
         "--batch-size",
         metavar="N",
@@ -220,15 +235,6 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--chat-template", metavar="NAME", help="none (default), auto, or one of the tokenizer's templates"
     )
     group.add_argument("--system", metavar="TEXT", help="system instruction before each prompt")
-    group.add_argument(
-        "--trust-remote-code",
-        action="store_true",
-        default=None,
-        help="run Python that comes with a checkpoint",
-    )
-    group.add_argument(
-        "--allow-bin", action="store_true", default=None, help="read .bin weights, with weights_only=True"
-    )
     group.add_argument("--chunk-size", metavar="N", type=whole, help="instances a stored part holds (128)")
     group.add_argument(
         "--no-text",
@@ -248,8 +254,8 @@ _SETTINGS = (
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Fields of `regress.config.Settings` as given; null where an option was not."""
-    return {name: getattr(options, name) for name in _SETTINGS}
+    """Fields of `regress.config.Settings` as given; null where an option was not, or is not the command's."""
+    return {name: getattr(options, name, None) for name in _SETTINGS}
 
 
 def add_compared(parser: argparse.ArgumentParser) -> Any:
@@ -293,7 +299,7 @@ def compared(options: argparse.Namespace) -> dict[str, Any]:
 
 def side_settings(options: argparse.Namespace, side: str) -> dict[str, Any]:
     """What was given for one side only (`--old-dtype …`)."""
-    given = {name: getattr(options, f"{side}_{name}") for name in SIDED}
+    given = {name: getattr(options, f"{side}_{name}", None) for name in SIDED}
     return {name: value for name, value in given.items() if value is not None}
 
 

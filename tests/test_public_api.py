@@ -20,6 +20,7 @@ SETTINGS = {"engine": "scripted", "data": "data", "tasks": "piqa,gsm8k"}
 VERBS = (
     "evaluate",
     "compare",
+    "divergence",
     "gate",
     "report",
     "noise",

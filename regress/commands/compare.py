@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from regress import console
+from regress.commands.divergence import add_windows, reading
 from regress.errors import UsageError
 from regress.options import add_allow, add_compared, add_sides, compared, whole
 
@@ -31,6 +32,15 @@ def add(commands: Any) -> None:
         action="store_true",
         help=f"more columns, {console.WIDE} characters wide (a terminal of that width gets them anyway)",
     )
+    output.add_argument(
+        "--divergence",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="also load both models and say how far they lie apart token by token, over a text or, without "
+        "FILE, over the prompts (see `regress divergence`); stands after OLD and NEW",
+    )
+    add_windows(output)
     output.add_argument("--json", action="store_true", help="print comparison.json instead of the table")
     output.add_argument("--with-text", action="store_true", help="let the written reports carry outputs")
     parser.set_defaults(command=_compare, parser=parser)
@@ -38,10 +48,12 @@ def add(commands: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from regress.workflows.compare import compare
-    from regress.workflows.reports import write_reports
+    from regress.workflows.reports import FILES, write_reports
 
     if options.worst < 0:
         raise UsageError(f"--worst is {options.worst}", allowed="a whole number from 0")
+    if options.divergence is None and (options.window, options.stride) != (None, None):
+        raise UsageError("--window and --stride are about --divergence, which was not given")
     with console.watched() as progress:
         comparison = compare(
             options.old,
@@ -51,11 +63,10 @@ def _compare(options: argparse.Namespace) -> int:
             progress=progress,
             **compared(options),
         )
-    folder = write_reports(comparison, root=options.out, with_text=options.with_text)
+        diverged = None if options.divergence is None else _diverged(comparison, options, progress)
+    folder = write_reports(comparison, root=options.out, with_text=options.with_text, diverged=diverged)
     if options.json:
-        from regress.views import export
-
-        sys.stdout.write(export.to_json(comparison, options.with_text))
+        sys.stdout.write((folder / FILES["json"]).read_text(encoding="utf-8"))
         return 0
     from regress.views import terminal
 
@@ -64,4 +75,20 @@ def _compare(options: argparse.Namespace) -> int:
     sys.stdout.write(
         terminal.render(comparison, width=width, wide=wide, color=console.colored(), where=str(folder))
     )
+    if diverged is not None:
+        from regress.views import divergence
+
+        sys.stdout.write("\n" + divergence.render(diverged, width=width))
     return 0
+
+
+def _diverged(comparison: Any, options: argparse.Namespace, progress: Any) -> Any:
+    from regress.workflows.divergence import divergence_beside
+
+    return divergence_beside(
+        comparison,
+        text=options.divergence or None,
+        store=options.store,
+        progress=progress,
+        **reading(options),
+    )

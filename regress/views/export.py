@@ -11,6 +11,8 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
     suite               {tasks, pooled, max_z, fisher}: one-sided p-values of "worse on all tasks together";
                         null where fewer than two tasks are judged right or wrong
     notices             warnings about all of it: {code, data, sentence}
+    token_divergence    how far the two lie apart token by token (`regress.views.divergence`); only where
+                        that was measured
     tasks               one object a row, pooled rows after their members:
       task              every field of `regress.types.TaskSpec`
       pooled, members   whether the row pools others, and their names
@@ -135,9 +137,17 @@ def compared(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def to_json(comparison: Comparison, with_text: bool = False) -> str:
-    """`document` as text: keys sorted, two spaces, ASCII, a line end at the end."""
-    whole = document(comparison, with_text=with_text)
+def to_json(
+    comparison: Comparison, with_text: bool = False, *, beside: Mapping[str, Any] | None = None
+) -> str:
+    """`document` as text: keys sorted, two spaces, ASCII, a line end at the end.
+
+    Args:
+        comparison: What to write down.
+        with_text: As `document` has it.
+        beside: What else was measured, as further fields.
+    """
+    whole = {**document(comparison, with_text=with_text), **(beside or {})}
     return json.dumps(whole, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 

@@ -24,12 +24,13 @@ _ADDRESS = "!#$%&'*+,/:;=?@~[]"
 _LINK = re.compile(r"://|(?<![^\W_])www\.", re.IGNORECASE)
 
 
-def render(comparison: Comparison, *, with_text: bool = False) -> str:
+def render(comparison: Comparison, *, with_text: bool = False, beside: Sequence[Sequence[str]] = ()) -> str:
     """`comparison` as GitHub-flavoured Markdown.
 
     Args:
         comparison: What to show.
         with_text: Whether to add prompts, targets and answers to the ids of the worst flips.
+        beside: What else was measured, as paragraphs of lines.
     """
     view = build(comparison)
     sections = [
@@ -50,6 +51,7 @@ def render(comparison: Comparison, *, with_text: bool = False) -> str:
             if row.wide_lines
         ],
         *([escape(text)] for text in view.wide_legend),
+        *beside,
         *_worst(view.blocks, with_text),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"

@@ -97,6 +97,28 @@ def about(value: float) -> str:
     return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else UNDEFINED
 
 
+def change_of_probability(delta: float) -> str:
+    """A change of a probability in percentage points, to three digits, however small.
+
+    >>> change_of_probability(-0.00039), change_of_probability(0.105274), change_of_probability(math.nan)
+    ('−0.039', '+10.5', '–')
+    """
+    if not math.isfinite(delta):
+        return UNDEFINED
+    return f"{100 * delta:+.3g}".replace("-", "−") if delta else "0"
+
+
+def near_one(value: float) -> str:
+    """A quotient that is hardly ever far from 1, to four decimals.
+
+    >>> near_one(1.00143), near_one(2098.1234), near_one(math.inf)
+    ('1.0014', '2098', '–')
+    """
+    if not math.isfinite(value):
+        return UNDEFINED
+    return f"{value:.4f}" if value < 100 else f"{value:.0f}"
+
+
 def ratio(value: float) -> str:
     """A quotient of two rates.
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from regress.comparison.compared import Compared
 from regress.comparison.divergence import row
 from regress.config import Config, Settings, load_config
-from regress.engines.logits import LogitPair
 from regress.engines.open import Opened, open_model
 from regress.engines.spans import Span, begun_alike, spans
 from regress.errors import DataError, NotComparable, UsageError
 from regress.findings import DivergenceRow, ModelDivergence
 from regress.metrics.divergence import joined, positions
-from regress.types import ModelSpec
+from regress.types import ModelSpec, Notice
 from regress.workflows import evaluate as evaluation
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Advanced, Progress, Started, Working, silent
 from regress.workflows.readings import Reading, of_comparison, of_file, of_tasks
+
+if TYPE_CHECKING:
+    from regress.engines.logits import LogitPair
 
 WINDOW = 512
 """Tokens of a window, where nobody says otherwise and both models take as many."""
@@ -124,17 +126,23 @@ def divergence_beside(
     opened = _opened(sides, config)
     for model, found in zip(models, opened, strict=True):
         _require_compared(model, found.model)
-    return _measured(opened, readings, window, stride, progress)
+    measured = _measured(opened, readings, window, stride, progress)
+    templated = any(model.chat_template or model.system for model in models)
+    if text is not None or not templated:
+        return measured
+    rows = (replace(row, warnings=(*row.warnings, Notice(code="no-chat-template"))) for row in measured.rows)
+    return replace(measured, rows=tuple(rows))
 
 
 def _settings(config: Config, models: list[str], given: Mapping[str, Any]) -> Settings:
-    settings = config.settings(**given)
-    if settings.chat_template != "none" or settings.system is not None:
+    """Settings without a chat template, which the user's defaults may well have."""
+    if given.get("chat_template") not in (None, "none") or given.get("system") is not None:
         raise UsageError(
             "divergence is measured over texts as they are",
-            do="Leave --chat-template and --system out.",
+            do="Leave chat_template and system out.",
         )
-    return settings if settings.data else dataclasses.replace(settings, data=default_data(models))
+    settings = replace(config.settings(**{**given, "chat_template": "none"}), system=None)
+    return settings if settings.data else replace(settings, data=default_data(models))
 
 
 def _opened(sides: Sequence[tuple[str, Settings]], config: Config) -> list[Opened]:
@@ -161,6 +169,8 @@ def _measured(
     stride: int | None,
     progress: Progress,
 ) -> ModelDivergence:
+    from regress.engines.logits import LogitPair  # torch, which `open_model` has found to be there
+
     old, new = opened
     size, step = _window([old.model, new.model], window, stride)
     progress(Working(text=f"loading {old.model.name} and {new.model.name}"))
@@ -204,7 +214,7 @@ def _row(pair: LogitPair, reading: Reading, size: int, stride: int, progress: Pr
         progress(Advanced(**about, done=done + 1, total=len(plan)))
     found = row(reading.name, joined(parts), np.concatenate(units), kind=reading.kind)
     old, new = map(float, outside / found.tokens)
-    return dataclasses.replace(found, old_outside=old, new_outside=new, repeated=repeated)
+    return replace(found, old_outside=old, new_outside=new, repeated=repeated)
 
 
 def _plan(

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from regress.comparison.compared import Compared
 from regress.errors import UsageError
-from regress.findings import VersionMatrix
+from regress.findings import ModelDivergence, VersionMatrix
 from regress.identity import numbered
 from regress.store.runs import label_of
 from regress.types import Comparison
-from regress.views import export, markdown
+from regress.views import divergence, export, markdown
 from regress.views.gate import export as gate_export
 from regress.views.gate import junit
 from regress.views.gate import markdown as gate_markdown
@@ -41,6 +41,7 @@ def write_reports(
     root: str | Path = "reports",
     with_text: bool = False,
     formats: Collection[str] = tuple(FILES),
+    diverged: ModelDivergence | None = None,
 ) -> Path:
     """Write the comparison's files, each all or nothing, and return their folder.
 
@@ -49,10 +50,13 @@ def write_reports(
         root: The folder in which `<old>..<new>` is made.
         with_text: Whether the files may carry prompts and outputs; ids and counts only by default.
         formats: Which of `md`, `json` and `csv`.
+        diverged: How far the two lie apart, where that was measured, for the first two.
     """
+    fields = {"token_divergence": divergence.document(diverged)} if diverged else {}
+    sections = divergence.section(diverged) if diverged else ()
     made: Mapping[str, Callable[[], str]] = {
-        "md": lambda: markdown.render(comparison, with_text=with_text),
-        "json": lambda: export.to_json(comparison, with_text),
+        "md": lambda: markdown.render(comparison, with_text=with_text, beside=sections),
+        "json": lambda: export.to_json(comparison, with_text, beside=fields),
         "csv": lambda: export.to_csv(comparison),
     }
     files = {FILES[name]: made[name]() for name in formats}
