@@ -97,7 +97,7 @@ class Draft:
     architecture: Architecture | None
     """Null for a family that nobody has described."""
     dtype: str
-    """Type of the old weights, by torch's name."""
+    """Type that the weights are numbers of, by torch's name, unless steps have computed others."""
     unknown: str | None = None
     """Why there is no architecture."""
 

@@ -88,8 +88,21 @@ def walk(tensor: Tensor) -> Iterator[Tensor]:
 
 
 def exact(tensor: Tensor) -> bool:
-    """Whether every old value in it is kept as it is, or multiplied by a power of two."""
-    return all(each.operation.exact for each in walk(tensor) if isinstance(each, Computed))
+    """Whether every old value in it is kept as it is, or multiplied by a power of two.
+
+    Values that were rounded to the model's type count as old ones from then on.
+    """
+    todo: list[Tensor] = [tensor]
+    seen: set[int] = set()
+    while todo:
+        each = todo.pop()
+        if not isinstance(each, Computed) or isinstance(each.operation, Round) or id(each) in seen:
+            continue
+        if not each.operation.exact:
+            return False
+        seen.add(id(each))
+        todo.extend(each.inputs)
+    return True
 
 
 def elements(shape: Shape) -> int:
@@ -192,6 +205,26 @@ class Scale:
     def run(self, *tensors: Any) -> Any:
         """See `Operation`."""
         return tensors[0] * self.factor
+
+
+@dataclass(frozen=True)
+class Round:
+    """Every value rounded to the nearest number of a floating-point type; whole numbers stay."""
+
+    dtype: str
+    """The type, by torch's name."""
+    exact: bool = field(default=False, init=False)
+
+    def shape(self, *shapes: Shape) -> Shape:
+        """See `Operation`."""
+        return shapes[0]
+
+    def run(self, *tensors: Any) -> Any:
+        """See `Operation`."""
+        import torch
+
+        (tensor,) = tensors
+        return tensor.to(getattr(torch, self.dtype)).to(tensor.dtype) if tensor.is_floating_point() else tensor
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from regress.errors import Unsupported
-from regress.updates.claims import IDENTICAL, NEAR, SAME, Claim, Level
+from regress.updates.claims import IDENTICAL, NEAR, Claim, Level
 from regress.updates.draft import Change, Draft
 from regress.updates.expressions import Old, Tensor, elements, exact
 from regress.updates.families.family import read, write
 from regress.updates.families.known import FAMILIES
-from regress.updates.numbers import BYTES, WIDTHS, holds
+from regress.updates.numbers import BYTES
+from regress.updates.rounding import stored_as
 
 
 class Step(Protocol):
@@ -107,7 +108,8 @@ def plan(old: Draft, steps: Sequence[Step], *, dtype: str | None = None) -> Plan
     Args:
         old: The old model.
         steps: In order.
-        dtype: Type of the stored weights; by default the old one if no digit is lost in it, else float32.
+        dtype: Type of the stored weights; by default the old one (or the last that a step cast to) if no
+            digit is lost in it, else float32.
 
     Raises:
         Unsupported: If a step, or the new model's family, cannot express what is asked.
@@ -126,7 +128,7 @@ def plan(old: Draft, steps: Sequence[Step], *, dtype: str | None = None) -> Plan
         )
     claim &= _norms(model)
     config, tensors = written(model)
-    dtype, rounding = _stored_type(old.dtype, tensors, claim, dtype)
+    dtype, rounding = _stored_type(model.dtype, tensors, claim, dtype)
     return Plan(
         config={**config, "dtype": dtype},
         tensors=tensors,
@@ -162,15 +164,9 @@ def _norms(model: Draft) -> Claim:
 
 
 def _stored_type(
-    old: str, tensors: Mapping[str, Tensor], claim: Claim, wanted: str | None
+    present: str, tensors: Mapping[str, Tensor], claim: Claim, wanted: str | None
 ) -> tuple[str, Claim]:
     """The type to store weights in, and what rounding to it leaves of any claim."""
     lossless = all(map(exact, tensors.values()))
-    chosen = wanted or (old if lossless or claim.level < Level.SAME else "float32")
-    if chosen not in WIDTHS:
-        raise Unsupported(f"weights cannot be stored as {chosen}", allowed=", ".join(WIDTHS))
-    if lossless and holds(chosen, old):
-        return chosen, IDENTICAL
-    if holds(chosen, "float32"):
-        return chosen, SAME
-    return chosen, NEAR
+    chosen = wanted or (present if lossless or claim.level < Level.SAME else "float32")
+    return chosen, stored_as(chosen, present, lossless)

@@ -1,0 +1,91 @@
+"""Checkpoints as transformers models, refused unless every weight was found and used."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regress.errors import RegressError, UpdateError, first_line
+
+
+def load(folder: Path, dtype: str) -> Any:
+    """The model in `folder`, in eval mode, with weights of `dtype`.
+
+    Raises:
+        UpdateError: If transformers cannot load it, or reports keys that are missing, left over, or of
+            another shape.
+    """
+    return _loaded(folder, dtype, str(folder))
+
+
+def in_memory(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], dtype: str) -> Any:
+    """The model of a configuration and of tensors by their names on disk.
+
+    Raises:
+        UpdateError: As `load`.
+    """
+    from transformers import AutoConfig
+
+    settings = {key: value for key, value in config.items() if key != "model_type"}
+    with _as_update_error("the new configuration"):
+        made = AutoConfig.for_model(config["model_type"], **settings)
+    return _loaded("the new model", dtype, None, config=made, state_dict=dict(state))
+
+
+def _loaded(name: Any, dtype: str, source: str | None, **given: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    # grouped products of experts are not written for float64
+    experts = {"experts_implementation": "eager"} if dtype == "float64" else {}
+    with _as_update_error(str(name)):
+        model, report = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            local_files_only=True,
+            use_safetensors=True,
+            **experts,
+            **given,
+        )
+    _require_all(name, report)
+    _align(model)
+    return model.eval()
+
+
+def _align(model: Any) -> None:
+    """Give every weight memory of its own: where it lies in a mapped file decides how products are rounded."""
+    for weight in model.parameters():
+        weight.data = weight.data.clone()
+
+
+def _require_all(name: Any, report: Mapping[str, Any]) -> None:
+    for kind, what in (
+        ("missing_keys", "lacks"),
+        ("unexpected_keys", "has nothing to do with"),
+        ("mismatched_keys", "has another shape of"),
+    ):
+        if keys := sorted(map(str, report.get(kind) or ())):
+            raise UpdateError(
+                f"{name} {what} {len(keys)} of the weights that transformers looks for (first: {keys[0]})",
+                do="Its config.json and its weights do not belong together.",
+            )
+
+
+@contextlib.contextmanager
+def _as_update_error(name: str) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (RegressError, MemoryError):
+        raise
+    except Exception as error:  # transformers raises what it likes
+        raise UpdateError(f"{name} cannot be loaded by transformers ({first_line(error)})") from error

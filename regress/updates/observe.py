@@ -1,0 +1,126 @@
+"""How far the logits of two models lie apart on a set of probes, kept as a few numbers."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from regress.metrics.divergence import log_softmax, same_top, token_divergences
+from regress.updates.probes import WRITTEN, Probe
+
+ROWS = 256
+"""Positions whose distributions are in memory at once."""
+
+
+@dataclass
+class Observed:
+    """Running totals over positions; logits themselves are not kept."""
+
+    vocabulary: int
+    """Only the first this many tokens are compared."""
+    positions: int = 0
+    largest: float = 0.0
+    """max |Δlogit|."""
+    where: str = ""
+    """The probe that it was met in."""
+    identical: bool = True
+    finite: bool = True
+    kld: float = 0.0
+    same_top: int = 0
+    margins: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    """Top-2 margin of the old logits at every position."""
+    _sum: float = 0.0
+    _squares: float = 0.0
+    _values: int = 0
+
+    def add(self, name: str, old: torch.Tensor, new: torch.Tensor) -> None:
+        """Take in [rows, V] logits of both models at the same positions."""
+        for start in range(0, len(old), ROWS):
+            self._block(name, old[start : start + ROWS], new[start : start + ROWS])
+
+    def _block(self, name: str, old: torch.Tensor, new: torch.Tensor) -> None:
+        old, new = old[:, : self.vocabulary], new[:, : self.vocabulary]
+        self.identical &= torch.equal(old, new)
+        self.finite &= bool(new.isfinite().all()) or not bool(old.isfinite().all())
+        old, new = old.double(), new.double()
+        largest = float((old - new).abs().max())
+        if not largest <= self.largest:  # nan is larger than anything
+            self.largest, self.where = largest, name
+        self.positions += len(old)
+        self._sum, self._squares = self._sum + float(old.sum()), self._squares + float(old.square().sum())
+        self._values += old.numel()
+        top = old.topk(2, dim=-1).values
+        self.margins.append((top[:, 0] - top[:, 1]).numpy())
+        before, after = log_softmax(old.numpy()), log_softmax(new.numpy())
+        self.kld += float(token_divergences(before, after).sum())
+        self.same_top += int(same_top(before, after).sum())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the old logits."""
+        mean = self._sum / self._values
+        return math.sqrt(max(0.0, self._squares / self._values - mean * mean))
+
+    def certified(self) -> float:
+        """Share of positions whose greedy choice cannot flip: the margin is above twice the largest change."""
+        return float((np.concatenate(self.margins) > 2 * self.largest).mean())
+
+
+@torch.no_grad()
+def observe(old: Any, new: Any, probes: Sequence[Probe], seen: Observed) -> None:
+    """Show both models every probe, and take in what is not padding."""
+    for probe in probes:
+        kept = probe.mask.bool()
+        logits = [_logits(model, probe)[kept] for model in (old, new)]
+        seen.add(probe.name, *logits)
+
+
+def _logits(model: Any, probe: Probe) -> torch.Tensor:
+    given = {"attention_mask": probe.mask, "use_cache": False}
+    if "position_ids" in inspect.signature(model.forward).parameters:
+        given["position_ids"] = probe.positions
+    logits: torch.Tensor = model(input_ids=probe.ids, **given).logits
+    return logits
+
+
+@torch.no_grad()
+def observe_writing(old: Any, new: Any, beginnings: Sequence[torch.Tensor], seen: Observed) -> bool:
+    """Let the old model write greedily, token by token from its cache, and the new one the same text.
+
+    Logits are compared with cache and without. Two layers that share a slot of the cache have the
+    right logits for a text read at once, and write nonsense.
+
+    Returns:
+        Whether the new model's greedy choice was the old one's at every step that the logits' largest
+        difference cannot explain.
+    """
+    steps: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for ids in beginnings:
+        text, state = ids, [None, None]
+        for _ in range(WRITTEN):
+            shown = text if state[0] is None else text[:, -1:]
+            outputs = [
+                model(input_ids=shown, past_key_values=cache, use_cache=True)
+                for model, cache in zip((old, new), state, strict=True)
+            ]
+            state = [output.past_key_values for output in outputs]
+            last = [output.logits[:, -1] for output in outputs]
+            seen.add("written on, with cache", *last)
+            steps.append((last[0], last[1]))
+            text = torch.cat([text, last[0][:, : seen.vocabulary].argmax(-1, keepdim=True)], dim=1)
+        whole = [model(input_ids=text, use_cache=False).logits[0] for model in (old, new)]
+        seen.add("written on, without cache", *whole)
+    return all(_same_choice(before, after, seen) for before, after in steps)
+
+
+def _same_choice(before: torch.Tensor, after: torch.Tensor, seen: Observed) -> bool:
+    before, after = before[:, : seen.vocabulary], after[:, : seen.vocabulary]
+    top = before.double().topk(2, dim=-1).values
+    certain = bool(top[0, 0] - top[0, 1] > 2 * seen.largest)
+    return not certain or bool((before.argmax(-1) == after.argmax(-1)).all())

@@ -1,0 +1,182 @@
+"""Whether a new model is what its recipe claims: measured in float32, and in float64 where the claim is sharp.
+
+    identical   every logit bit for bit, with and without cache
+    same        max|Δlogit| ≤ 1e-4 of the logits' standard deviation in float32, ≤ 1e-6 in float64
+    near        mean divergence ≤ 0.01 nats: no more than a number format costs
+    argmax      the same greedy choice everywhere, in float64
+    other       it loads, and its logits are numbers
+
+A choice whose top-2 margin is above 2·max|Δlogit| cannot have flipped: the share of such positions is
+*certified*. In float32 alone a missing correction of eps (2e-4 of a logit) would pass for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regress.errors import UpdateError
+from regress.updates.claims import Claim, Level
+from regress.updates.loading import load
+from regress.updates.observe import Observed, observe, observe_writing
+from regress.updates.precision import precisely
+from regress.updates.probes import Probe, beginnings, probes, tokenized
+
+IN_FLOAT32, IN_FLOAT64 = 1e-4, 1e-6
+"""Largest change of a logit that rounding explains, as a share of the logits' standard deviation."""
+NEAR_KLD = 1e-2
+"""Nats that a change of number format may cost on average; above it behaviour changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was measured of a claim."""
+
+    claim: str
+    """The claim, as it is typed: `same`."""
+    violated: str | None
+    """How the new model fails it; null if it holds."""
+    max_error: float
+    """Largest |Δlogit| in float32."""
+    spread: float
+    """Standard deviation of the old logits."""
+    max_error_float64: float | None
+    """Largest |Δlogit| where everything is computed in float64; null where the claim needs no such check."""
+    identical: bool
+    """Whether every logit in float32 is the same bit for bit."""
+    kld: float
+    """Mean KLD(old ‖ new) in nats a position."""
+    same_top: float
+    """Share of positions with the same greedy choice."""
+    certified: float
+    """Share of positions whose greedy choice cannot have flipped."""
+    generation: bool
+    """Whether both write the same, with cache and without, as far as rounding lets one tell."""
+    round_trip: bool | None
+    """Whether the stored model computes bit for bit what the one in memory did; null if it was not made here."""
+    positions: int
+    """Positions compared."""
+    length: int
+    """Tokens of the longest text compared."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim holds."""
+        return self.violated is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """The verification set for a pair of models."""
+
+    vocabulary: int
+    probes: tuple[Probe, ...]
+    beginnings: tuple[Any, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest text."""
+        return max(probe.ids.shape[1] for probe in self.probes)
+
+
+def verify(
+    old: Path, new: Path, claim: Claim, *, texts: Sequence[str] = (), round_trip: bool | None = None
+) -> Check:
+    """Load both models, show them the same, and judge the claim. Both are in memory together.
+
+    Args:
+        old: Folder of the old model.
+        new: Folder of the new model.
+        claim: What is claimed of it.
+        texts: Real prompts to show beside random ids.
+        round_trip: What is known of the stored model against the one in memory.
+
+    Raises:
+        UpdateError: If a model cannot be loaded whole.
+    """
+    models = load(old, "float32"), load(new, "float32")
+    shown = _shown(old, models, claim, texts)
+    seen, wrote = _measure(*models, shown)
+    exact = None
+    if claim.level in (Level.SAME, Level.ARGMAX) or (claim.level is Level.IDENTICAL and not seen.identical):
+        del models
+        exact = _measure_exactly(load(old, "float64"), load(new, "float64"), shown)
+    return Check(
+        claim=claim.name,
+        violated=_violated(claim, seen, exact, wrote, round_trip),
+        max_error=seen.largest,
+        spread=seen.spread,
+        max_error_float64=None if exact is None else exact.largest,
+        identical=seen.identical,
+        kld=seen.kld / seen.positions,
+        same_top=seen.same_top / seen.positions,
+        certified=seen.certified(),
+        generation=wrote,
+        round_trip=round_trip,
+        positions=seen.positions,
+        length=shown.length,
+    )
+
+
+def _shown(old: Path, models: tuple[Any, Any], claim: Claim, texts: Sequence[str]) -> Shown:
+    configs = [model.config for model in models]
+    sizes = [config.vocab_size for config in configs]
+    if claim.level > Level.OTHER and claim.vocabulary is None and sizes[0] != sizes[1]:
+        raise UpdateError(
+            f"the old model has {sizes[0]} tokens and the new one {sizes[1]}: their logits cannot be compared",
+            allowed="--claim other",
+        )
+    vocabulary = min(*sizes, *([claim.vocabulary] if claim.vocabulary else []))
+    contexts = [getattr(config, "max_position_embeddings", None) for config in configs]
+    context = min(length for length in (*contexts, claim.length, 2**31) if length)
+    prompts = tokenized(old, texts, vocabulary)
+    return Shown(
+        vocabulary=vocabulary,
+        probes=tuple(probes(vocabulary, context, prompts)),
+        beginnings=tuple(beginnings(vocabulary, context, prompts)),
+    )
+
+
+def _measure(old: Any, new: Any, shown: Shown) -> tuple[Observed, bool]:
+    seen = Observed(vocabulary=shown.vocabulary)
+    observe(old, new, shown.probes, seen)
+    wrote = observe_writing(old, new, shown.beginnings, seen)
+    return seen, wrote
+
+
+def _measure_exactly(old: Any, new: Any, shown: Shown) -> Observed:
+    with precisely(old, new):
+        return _measure(old, new, shown)[0]
+
+
+def _violated(
+    claim: Claim, seen: Observed, exact: Observed | None, wrote: bool, round_trip: bool | None
+) -> str | None:
+    if not seen.finite:
+        return f"its logits are no numbers ({seen.where})"
+    if round_trip is False:
+        return "the stored model computes something else than the one in memory"
+    match claim.level:
+        case Level.IDENTICAL if not seen.identical:
+            return f"logits differ by up to {seen.largest:.2g} ({seen.where}), and not one bit may"
+        case Level.SAME:
+            return _unequal(seen, exact, wrote)
+        case Level.NEAR if not seen.kld / seen.positions <= NEAR_KLD:
+            mean = seen.kld / seen.positions
+            return f"its divergence is {mean:.2g} nats a token, more than a number format costs ({NEAR_KLD})"
+        case Level.ARGMAX if exact is not None and exact.same_top < exact.positions:
+            return f"its greedy choice differs at {exact.positions - exact.same_top} of {exact.positions} places"
+    return None
+
+
+def _unequal(seen: Observed, exact: Observed | None, wrote: bool) -> str | None:
+    for found, limit, where in ((exact, IN_FLOAT64, "float64"), (seen, IN_FLOAT32, "float32")):
+        if found is not None and not found.largest <= limit * found.spread:
+            share = found.largest / found.spread
+            return (
+                f"logits differ by {share:.2g} of their standard deviation in {where} ({found.where}), "
+                f"and rounding explains {limit:g}"
+            )
+    return None if wrote else "it writes something else with its cache"
