@@ -232,8 +232,14 @@ def quantiles(values: npt.ArrayLike) -> Mapping[float, float]:
     >>> quantiles([3.0, 1.0, 2.0])[0.25]
     1.5
     """
-    x = np.asarray(values, dtype=np.float64)
-    return dict(zip(QUANTILES, map(float, np.quantile(x, QUANTILES)), strict=True)) if x.size else {}
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    if not x.size:
+        return {}
+    place = np.array(QUANTILES) * (x.size - 1)
+    low, high = x[np.floor(place).astype(int)], x[np.ceil(place).astype(int)]
+    with np.errstate(invalid="ignore"):  # between two infinities lies infinity, not their difference
+        between = np.where(low == high, low, low + (place - np.floor(place)) * (high - low))
+    return dict(zip(QUANTILES, between.tolist(), strict=True))
 
 
 def band(kld: float) -> Band | None:

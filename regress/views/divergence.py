@@ -136,9 +136,7 @@ def _row(row: DivergenceRow) -> dict[str, Any]:
     return {
         **{field: getattr(row, field) for field in ("source", "tokens", "unit", "units", "repeated")},
         "estimates": {each: estimate_object(getattr(row, each)) for each in _ESTIMATES},
-        "quantiles": {
-            what: {chosen(q): value for q, value in told.items()} for what, told in quantiles.items()
-        },
+        "quantiles": {what: {str(q): value for q, value in told.items()} for what, told in quantiles.items()},
         "outside": {"old": row.old_outside, "new": row.new_outside},
         "band": band(row.kld.value),
         "notices": [

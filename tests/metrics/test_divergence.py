@@ -210,6 +210,13 @@ def test_quantiles_are_linear_between_neighbours():
     found = quantiles(np.arange(1001.0)[::-1])
     assert list(found) == list(QUANTILES)
     assert found == pytest.approx({q: 1000 * q for q in QUANTILES})
+    x = np.random.default_rng(0).normal(size=777)
+    assert list(quantiles(x).values()) == pytest.approx(np.quantile(x, QUANTILES).tolist())
+
+
+def test_quantiles_between_infinities_are_infinite():
+    found = quantiles([0.0, 1.0, math.inf, math.inf])
+    assert (found[0.25], found[0.5], found[0.9], found[1.0]) == (0.75, math.inf, math.inf, math.inf)
 
 
 def test_bands_follow_each_other_and_hold_what_was_measured():
