@@ -630,6 +630,134 @@ class Divergence:
     """Instances with text on both sides."""
 
 
+# ── what it costs ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a model takes up, whatever it is asked."""
+
+    parameters: int | None = None
+    """Elements of all weights, those that share storage counted once; null if unknown."""
+    materialised: int | None = None
+    """The same for a checkpoint in which nothing is shared: every use of a weight has a copy; null if unknown."""
+    disk_bytes: int | None = None
+    """Size of the weight files, the adapter's too."""
+    memory_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the weights once loaded, by weight type, shared storage counted once; empty if unknown."""
+    cache_bytes: int | None = None
+    """Bytes that one more token adds to the keys and values kept; null where the architecture does not tell."""
+    windowed_layers: int = 0
+    """Layers that keep only the last `window` tokens: a longer text costs nothing more there."""
+    window: int | None = None
+    """Tokens that such a layer keeps; null where there is none."""
+    loaded: bool = False
+    """Whether weights were counted on the loaded model; else from file headers and configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What answering took: of one chunk, of a session's share of a run, or of several runs together."""
+
+    session: str
+    """Which process answered: a random name; several, in order, joined by a blank."""
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    """What it ran on: `cpu`, `cores`, `threads`, `device`, `gpu`; never a name of the machine."""
+    rows: int
+    """Predictions answered."""
+    seconds: float
+    """Wall time in which they were answered; loading, scoring and writing left out."""
+    cpu_seconds: float
+    """CPU time of all threads of the process meanwhile."""
+    prompt_tokens: int | None = None
+    """Tokens of prompt shown, each prompt once; null if unknown of any row."""
+    output_tokens: int | None = None
+    """Tokens written, or scored for the chosen choice; null if unknown of any row."""
+    load_seconds: float = 0.0
+    """Wall time in which the model was loaded and tried out."""
+    peak_bytes: int | None = None
+    """Most memory held since loading began: on a GPU by torch, else by the whole process; null if unknown."""
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens of prompts and answers, however many of them were computed, or computed twice."""
+        if self.prompt_tokens is None or self.output_tokens is None:
+            return None
+        return self.prompt_tokens + self.output_tokens
+
+    @property
+    def tokens_per_second(self) -> float:
+        """`tokens` by `seconds`; nan if either is unknown or 0."""
+        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What each side of a comparison takes up, and what answering took where both were measured together."""
+
+    old: Footprint | None = None
+    """What the old model takes up; null where its runs do not tell."""
+    new: Footprint | None = None
+    """What the new model takes up."""
+    old_effort: Effort | None = None
+    """What answering the tasks in `together` took the old model, summed; null if there are none."""
+    new_effort: Effort | None = None
+    """What it took the new model."""
+    together: tuple[str, ...] = ()
+    """Tasks that both sides answered in one process on one machine and device, from first to last row."""
+    apart: Mapping[str, str] = field(default_factory=dict)
+    """Of the other tasks why not: `unrecorded`, `interrupted`, `sessions` or `machines`."""
+
+
+# ── classes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScores:
+    """One side's answers class by class; each class has the same place in every tuple."""
+
+    precision: tuple[float, ...]
+    """Of the rows answered with the class, the share that is right; nan where it was never answered."""
+    recall: tuple[float, ...]
+    """Of the rows whose right answer is the class, the share answered with it."""
+    f1: tuple[float, ...]
+    """Harmonic mean of the two, 2 tp / (2 tp + fp + fn); 0 where the class was never answered."""
+    macro_precision: float
+    """Mean of `precision` over the classes that were answered; nan if none was."""
+    macro_recall: float
+    """Mean of `recall`."""
+    macro_f1: float
+    """Mean of `f1`."""
+
+    @property
+    def never_answered(self) -> int:
+        """Classes that `macro_precision` leaves out."""
+        return sum(map(math.isnan, self.precision))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes:
+    """Both sides' answers to a choice task by class: of what is right, and of what was chosen."""
+
+    names: tuple[str, ...]
+    """The classes: the choices' texts where all instances have the same ones, else positions from 0."""
+    labels: bool
+    """Whether `names` are texts of choices; false for positions."""
+    support: tuple[int, ...]
+    """Rows whose right answer is the class; at least 1."""
+    left_out: int
+    """Rows with several right answers, or none that is known: they belong to no class."""
+    old: ClassScores
+    """The old side."""
+    new: ClassScores
+    """The new side."""
+
+    @property
+    def n(self) -> int:
+        """Rows that belong to a class."""
+        return sum(self.support)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Whether a difference is more than chance; reported, never what the gate decides by."""
@@ -704,6 +832,8 @@ class TaskComparison:
     """How answers changed as a whole."""
     divergence: Divergence | None = None
     """Where old and new generations part; null unless texts were generated and stored."""
+    classes: Classes | None = None
+    """Answers by class; null for a pooled row, and unless right choices are known of a choice task."""
     old_path: str | None = None
     """Where the old run lies; null for a pooled row."""
     new_path: str | None = None
@@ -730,3 +860,5 @@ class Comparison:
     """Overridden refusals: if any, this is a comparison of settings, not of models."""
     suite: SuiteEvidence | None = None
     """All tasks together; null with fewer than two that are judged right or wrong."""
+    price: Price | None = None
+    """What either side takes up and took; null where no run tells anything of it."""

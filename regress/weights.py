@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from regress.errors import ModelError
@@ -120,8 +121,32 @@ def stable_json(path: Path) -> str:
         return file_hash(path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One tensor of a safetensors file."""
+
+    dtype: str
+    """Its type in safetensors' words, for example `BF16`."""
+    bytes: int
+    """Its size."""
+
+    @property
+    def elements(self) -> int:
+        """Number of its elements; those of a type not known here count as a byte each."""
+        return self.bytes // _BYTES.get(self.dtype, 1)
+
+
 def elements(file: Path) -> int:
     """Number of parameters in a safetensors file, from its header.
+
+    Raises:
+        ModelError: If the file is no safetensors file, or is cut off.
+    """
+    return sum(tensor.elements for tensor in tensors(file).values())
+
+
+def tensors(file: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file by name, from its header alone.
 
     Raises:
         ModelError: If the file is no safetensors file, or is cut off.
@@ -133,15 +158,18 @@ def elements(file: Path) -> int:
             if data < 0:
                 raise ValueError("its header is longer than the file")
             header = json.loads(stream.read(length))
-        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        spans = [(*tensor["data_offsets"], _BYTES.get(tensor["dtype"], 1)) for tensor in tensors]
-        if max((end for _, end, _ in spans), default=0) != data:
+        header.pop("__metadata__", None)
+        spans = {name: tensor["data_offsets"] for name, tensor in header.items()}
+        if max((end for _, end in spans.values()), default=0) != data:
             raise ValueError("it is cut off")
+        return {
+            name: Stored(dtype=str(header[name]["dtype"]), bytes=end - start)
+            for name, (start, end) in spans.items()
+        }
     except (struct.error, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             f"{file} is not a safetensors file ({error})", do="Fetch or save it again."
         ) from None
-    return sum((end - start) // size for start, end, size in spans)
 
 
 def weight_hash(file: Path) -> str:

@@ -40,6 +40,15 @@ class Engine(Protocol):
         """What is worth remembering but changes no answer: device, other versions."""
         ...
 
+    def load(self) -> None:
+        """Load the model now rather than at the first answer; nothing where it is loaded, or there is none.
+
+        Raises:
+            EngineError: If the engine cannot be built.
+            ModelError: If the checkpoint cannot be loaded.
+        """
+        ...
+
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Answer every request of every instance, in the order given.
 

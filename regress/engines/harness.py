@@ -6,11 +6,12 @@ the ties that this makes flip answers that no model changed.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from regress.engines.base import Chat
@@ -18,6 +19,7 @@ from regress.errors import EngineError, RegressError, first_line
 from regress.identity import canonical_json, fingerprint, plain
 from regress.types import (
     EngineSpec,
+    Footprint,
     Generation,
     Loglikelihood,
     Logprob,
@@ -47,6 +49,7 @@ class HarnessEngine:
         seed: Seed of sampled generation.
         chat: Renders messages as a prompt; null for none.
         device: Where it runs, for the record.
+        footprint: What the checkpoint takes up, for the record; null where that is not known.
     """
 
     def __init__(
@@ -60,8 +63,9 @@ class HarnessEngine:
         seed: int,
         chat: Chat | None = None,
         device: str | None = None,
+        footprint: Footprint | None = None,
     ) -> None:
-        self.model, self.chat = model, chat
+        self.model, self.chat, self._footprint = model, chat, footprint
         self._name, self._load, self._lm = name, load, None
         self._batch_size, self._settings, self._seed, self._device = batch_size, settings, seed, device
 
@@ -81,7 +85,7 @@ class HarnessEngine:
         )
 
     def recorded(self) -> Mapping[str, Any]:
-        """Device, which GPU that is, its threads, and the versions of the other libraries."""
+        """Device, which GPU that is, threads, what the model takes up, versions of the other libraries."""
         import torch
 
         on_gpu = (self._device or "").startswith("cuda") and torch.cuda.is_available()
@@ -89,6 +93,7 @@ class HarnessEngine:
             "device": self._device,
             "gpu": torch.cuda.get_device_name(self._device) if on_gpu else None,
             "threads": torch.get_num_threads(),
+            "footprint": plain(self._footprint),
             "versions": {name: _version(name) for name in RECORDED_LIBRARIES},
         }
 
@@ -110,6 +115,14 @@ class HarnessEngine:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def load(self) -> None:
+        """Load the model, unless it is loaded."""
+        with self._failing_as_ours():
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._loaded()
+
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Answer every request, all of one kind and setting in one call to lm-eval."""
         flat = [request for group in requests for request in group]
@@ -123,7 +136,7 @@ class HarnessEngine:
         return [[_answered(next(answers)) for _ in group] for group in requests]
 
     def _call(self, batch: Sequence[Any], repeats: Sequence[int]) -> Sequence[Response]:
-        try:
+        with self._failing_as_ours():
             match batch[0]:
                 case Loglikelihood():
                     return self._loglikelihood(batch)
@@ -131,6 +144,12 @@ class HarnessEngine:
                     return self._rolling(batch)
                 case _:
                     return self._generate(batch, repeats)
+
+    @contextlib.contextmanager
+    def _failing_as_ours(self) -> Iterator[None]:
+        """Around what is not ours: its errors come out as errors of this engine."""
+        try:
+            yield
         except RegressError:
             raise
         except Exception as error:  # lm-eval, torch or a server somewhere raise what they like
@@ -151,6 +170,7 @@ class HarnessEngine:
     def _loaded(self) -> Any:
         if self._lm is None:
             self._lm = self._load()
+            self._footprint = _weighed(self._lm, self._footprint)
         return self._lm
 
     def _fitting(self, max_tokens: int) -> int:
@@ -202,6 +222,18 @@ class HarnessEngine:
             )
             for text, fact in zip(texts, told, strict=True)
         ]
+
+
+def _weighed(lm: Any, known: Footprint | None) -> Footprint | None:
+    """What a loaded model takes up; what was known before where lm-eval does not hold it itself."""
+    import torch
+
+    model = getattr(lm, "model", None)
+    if not isinstance(model, torch.nn.Module):
+        return known
+    from regress.engines.storage import weighed
+
+    return weighed(model, known)
 
 
 def _scored(lm: Any, batch: Sequence[Loglikelihood]) -> Sequence[Response]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from regress.checkpoints import Checkpoint
 from regress.errors import NotEnoughMemory, UnknownName, UsageError
 
-_DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64"}
 _DEVICES = ("cpu", "cuda", "mps", "npu", "xpu")
 
@@ -23,8 +23,8 @@ def known_dtype(name: str) -> str:
     """
     name = name.removeprefix("torch.")
     name = _SHORT.get(name, name)
-    if name not in _DTYPE_BYTES:
-        raise UnknownName("dtype", name, _DTYPE_BYTES)
+    if name not in DTYPE_BYTES:
+        raise UnknownName("dtype", name, DTYPE_BYTES)
     return name
 
 
@@ -65,7 +65,7 @@ def check_memory(checkpoint: Checkpoint, dtype: str, device: str) -> None:
     """
     needed = checkpoint.weight_bytes
     if checkpoint.parameters and not checkpoint.quantization:
-        needed = checkpoint.parameters * _DTYPE_BYTES[dtype]
+        needed = checkpoint.parameters * DTYPE_BYTES[dtype]
     free = free_memory(device)
     if free is not None and needed > free:
         raise NotEnoughMemory(
@@ -83,7 +83,7 @@ def use_cores() -> None:
     """
     import torch
 
-    if "OMP_NUM_THREADS" not in os.environ and (quota := _quota()) < torch.get_num_threads():
+    if "OMP_NUM_THREADS" not in os.environ and (quota := cores()) < torch.get_num_threads():
         torch.set_num_threads(quota)
 
 
@@ -145,14 +145,14 @@ def _libc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
 
 
-def _quota(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def cores(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Whole cores that this container may use, at least 1; all of the machine's where nothing limits it."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         allowed, period = file.read_text().split()
-        return max(1, min(cores, int(allowed) // int(period)))
+        return max(1, min(there, int(allowed) // int(period)))
     except (OSError, ValueError):
-        return cores
+        return there
 
 
 def free_memory(device: str) -> int | None:

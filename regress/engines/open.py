@@ -15,6 +15,7 @@ from regress.checkpoints import Checkpoint, check, resolve
 from regress.config import Alias, Settings
 from regress.engines.base import Chat, Engine
 from regress.engines.chat import chosen_template, renderer
+from regress.engines.footprint import footprint
 from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
 from regress.engines.limits import NAMES, OTHER_BATCH_SIZE, batch_size, limits
 from regress.engines.machine import check_memory, known_device, known_dtype, use_cores
@@ -141,7 +142,12 @@ def _refuse_ambiguous(settings: Settings) -> None:
 
 def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngine:
     opened = _opened(checkpoint, settings)
-    common: dict[str, Any] = {"seed": settings.seed, "chat": opened.chat, "device": opened.device}
+    common: dict[str, Any] = {
+        "seed": settings.seed,
+        "chat": opened.chat,
+        "device": opened.device,
+        "footprint": footprint(checkpoint, str(opened.model.dtype)),
+    }
     if settings.engine == "local":
         from regress.engines.local import LocalEngine
 

@@ -67,6 +67,9 @@ class ScriptedEngine:
         """Nothing."""
         return {}
 
+    def load(self) -> None:
+        """Nothing to load."""
+
     def answer(self, requests: Sequence[Sequence[Request]]) -> list[list[Response]]:
         """Look every request up."""
         return [[self._answer(request) for request in group] for group in requests]

@@ -31,6 +31,8 @@ from regress.types import Manifest, Prediction, RunSpec
 PARTS, PREDICTIONS = "parts", "predictions.parquet"
 STATE = b"regress.engine_state"
 """Key in a part's metadata: what the engine had changed about itself when it answered the chunk."""
+NOTE = b"regress.note"
+"""Key in a part's metadata: what else was noted when the chunk was answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +142,17 @@ class RunWriter:
                 return dict(json.loads((table.schema.metadata or {}).get(STATE, b"{}")))
         return {}
 
+    def notes(self) -> list[Mapping[str, Any]]:
+        """What was noted with each stored part, chunk by chunk; nothing of one without a note."""
+        held = (pq.read_schema(path).metadata or {} for chunk in self.chunks for path in self._parts(chunk))
+        return [dict(json.loads(metadata[NOTE])) for metadata in held if NOTE in metadata]
+
     def append(
-        self, chunk: Chunk, predictions: Sequence[Prediction], state: Mapping[str, Any] | None = None
+        self,
+        chunk: Chunk,
+        predictions: Sequence[Prediction],
+        state: Mapping[str, Any] | None = None,
+        note: Any = None,
     ) -> None:
         """Store a chunk's predictions, all or nothing: after this returns they survive a crash.
 
@@ -149,9 +160,13 @@ class RunWriter:
             chunk: Which.
             predictions: Of all its instances.
             state: The engine's state after it, for `state_before`.
+            note: An object to be kept with the part until the run is finished, for `notes`.
         """
         rows = prediction_table(sorted(predictions, key=lambda row: (row.index, row.repeat)))
-        self.append_table(chunk, rows.replace_schema_metadata({STATE: canonical_json(state or {})}))
+        beside = {STATE: canonical_json(state or {})}
+        if note is not None:
+            beside[NOTE] = canonical_json(note)
+        self.append_table(chunk, rows.replace_schema_metadata(beside))
 
     def append_table(self, chunk: Chunk, predictions: pa.Table) -> None:
         """The same for a table of `regress.schema.PREDICTION`, by index and repeat."""

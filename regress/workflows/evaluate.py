@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from regress import hub
+from regress.comparison.price import EFFORT, by_session
 from regress.config import Alias, Config, Settings, load_config
 from regress.demo import pair as demo
 from regress.engines.base import Engine
+from regress.engines.meter import Meter
 from regress.engines.open import check_engine, open_engine
 from regress.errors import IncompleteRun
-from regress.identity import plain, sequence_hash
+from regress.identity import plain, rebuilt, sequence_hash
 from regress.store.runs import Store
 from regress.store.writer import RunWriter
 from regress.tasks.load import load_tasks
 from regress.tasks.task import Task, TaskSet
-from regress.types import RunSpec, Subset
+from regress.types import Effort, RunSpec, Subset
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
 from regress.workflows.replicas import Replica
@@ -140,11 +143,11 @@ def answer_tasks(
     """
     finished: list[Path] = []
     incomplete: list[IncompleteRun] = []
+    meter = Meter(engine)
     for task in tasks:
         try:
-            finished.append(
-                _answer_task(engine, task, settings, store, recorded[task.spec.name], progress, replica)
-            )
+            beside = recorded[task.spec.name]
+            finished.append(_answer_task(engine, meter, task, settings, store, beside, progress, replica))
         except IncompleteRun as error:
             incomplete.append(error)
     if incomplete:
@@ -159,6 +162,7 @@ def _all_of(errors: Sequence[IncompleteRun]) -> IncompleteRun:
 
 def _answer_task(
     engine: Engine,
+    meter: Meter,
     task: Task,
     settings: Settings,
     store: Store,
@@ -177,17 +181,33 @@ def _answer_task(
     store.write_instances(task.spec, task.instances, text=settings.text)
     with store.writer(label, spec, indices) as writer:
         began = time.monotonic()
-        _answer(writer, engine, task, settings, shown, progress)
+        _answer(writer, engine, meter, task, settings, shown, progress)
         told = engine.recorded()
         for what, why in told.get("fallback", {}).items():
             progress(Remark(text=f"{shown}: lm-eval's engine answered {what} ({why})"))
-        folder = writer.finish({**recorded, **told, "seconds": round(time.monotonic() - began, 3)})
+        seconds = round(time.monotonic() - began, 3)
+        folder = writer.finish({**recorded, **told, "seconds": seconds, EFFORT: _effort(writer)})
     progress(Finished(model=shown, task=task.spec.name, path=str(folder)))
     return folder
 
 
+def _effort(writer: RunWriter) -> list[dict[str, Any]]:
+    """What answering all stored parts took, an object a session; none where a part cannot be read."""
+    try:
+        noted = [rebuilt(Effort, note) for note in writer.notes()]
+    except (pa.ArrowException, OSError, TypeError, ValueError):
+        return []  # finishing says what is the matter with it
+    return [plain(one) for one in by_session(noted)]
+
+
 def _answer(
-    writer: RunWriter, engine: Engine, task: Task, settings: Settings, model: str, progress: Progress
+    writer: RunWriter,
+    engine: Engine,
+    meter: Meter,
+    task: Task,
+    settings: Settings,
+    model: str,
+    progress: Progress,
 ) -> None:
     todo = writer.todo()
     for part in writer.damaged:
@@ -195,14 +215,18 @@ def _answer(
     name, total = task.spec.name, writer.spec.n
     done = total - sum(len(chunk.indices) for chunk in todo)
     progress(Started(model=model, task=name, done=done, total=total))
+    if todo:
+        with meter.loading():
+            engine.load()
     for chunk in todo:
         requests = [task.requests(index, chat=engine.chat, system=settings.system) for index in chunk.indices]
         engine.resume(writer.state_before(chunk))
-        responses = engine.answer(requests)
+        with meter.answering():
+            responses = engine.answer(requests)
         predictions = [
             task.score(index, response) for index, response in zip(chunk.indices, responses, strict=True)
         ]
-        writer.append(chunk, predictions, engine.state())
+        writer.append(chunk, predictions, engine.state(), meter.told(predictions))
         done += len(chunk.indices)
         progress(Advanced(model=model, task=name, done=done, total=total))
 

@@ -22,11 +22,11 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 def test_a_quota_in_whole_cores_and_never_none(said: str, cores: int, tmp_path: Path) -> None:
     file = tmp_path / "cpu.max"
     file.write_text(said)
-    assert machine._quota(file) == cores
+    assert machine.cores(file) == cores
 
 
 def test_no_quota_where_nothing_tells_one(tmp_path: Path) -> None:
-    assert machine._quota(tmp_path / "missing") == CORES
+    assert machine.cores(tmp_path / "missing") == CORES
 
 
 @pytest.mark.parametrize(("variable", "threads"), [(None, 2), ("8", 5)])
@@ -38,7 +38,7 @@ def test_threads_are_as_many_as_may_run_unless_the_user_says(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if variable:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
-    monkeypatch.setattr(machine, "_quota", lambda: 2)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     torch.set_num_threads(5)
     machine.use_cores()
     assert torch.get_num_threads() == threads

@@ -33,6 +33,9 @@ class Padding:
     def recorded(self) -> Mapping[str, Any]:
         return {}
 
+    def load(self) -> None:
+        pass
+
     def answer(self, requests: Sequence[Sequence[Any]]) -> list[list[Any]]:
         self.log.append((self.batch_size, [len(group[0].text) for group in requests]))
         flat = [len(request.text) for group in requests for request in group]

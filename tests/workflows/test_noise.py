@@ -55,6 +55,9 @@ class Batched:
     def recorded(self) -> Mapping[str, Any]:
         return {"device": self._settings.device or "cpu", "gpu": None}
 
+    def load(self) -> None:
+        pass
+
     def answer(self, requests: Sequence[Sequence[Any]]) -> list[list[Any]]:
         Batched.loaded.add(id(self))
         Batched.most_loaded = max(Batched.most_loaded, len(Batched.loaded))
