@@ -23,11 +23,14 @@ from regress.commands import (
     rescore,
     show,
     slices,
+    update,
+    verify,
 )
 from regress.options import Parser
 
 COMMANDS = (
     *(compare, report, flips, show, slices, matrix, divergence, gate, plan),
+    *(update, verify),
     *(evaluate, imports, export, rescore, noise, inventory),
 )
 """In the order in which help lists them."""
@@ -37,12 +40,22 @@ def run(arguments: Sequence[str]) -> int:
     """Parse `arguments`, do what they say, and return the exit code."""
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
+    left_over = _taken(options, left_over)
     if left_over:
         getattr(options, "parser", parser).refuse(left_over[0])
     if not hasattr(options, "command"):
         parser.print_help(sys.stderr)
         return 2
     return int(options.command(options))
+
+
+def _taken(options: argparse.Namespace, left_over: list[str]) -> list[str]:
+    """What nobody takes: argparse gives a command its list of words only up to the first option."""
+    words = getattr(options, getattr(options, "rest", ""), None)
+    if words is None:
+        return left_over
+    words += [word for word in left_over if not word.startswith("-")]
+    return [word for word in left_over if word.startswith("-")]
 
 
 def _parser() -> Parser:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from regress.errors import UnknownName
 
 
 class Level(IntEnum):
@@ -50,6 +53,23 @@ class Claim:
 
 def _least(one: int | None, other: int | None) -> int | None:
     return min((each for each in (one, other) if each is not None), default=None)
+
+
+def claim_of(
+    level: str,
+    conditions: Sequence[str] = (),
+    length: int | None = None,
+    vocabulary: int | None = None,
+) -> Claim:
+    """A claim by its level's name.
+
+    Raises:
+        UnknownName: If there is no such level.
+    """
+    names = {each.name.lower(): each for each in Level}
+    if level not in names:
+        raise UnknownName("claim", level, names)
+    return Claim(names[level], tuple(conditions), length, vocabulary)
 
 
 IDENTICAL, SAME, NEAR = Claim(Level.IDENTICAL), Claim(Level.SAME), Claim(Level.NEAR)

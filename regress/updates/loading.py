@@ -61,7 +61,7 @@ def _loaded(name: Any, dtype: str, source: str | None, **given: Any) -> Any:
 
 
 def _align(model: Any) -> None:
-    """Give every weight memory of its own: where it lies in a mapped file decides how products are rounded."""
+    """Weights in memory of their own: where they lie in a mapped file decides how products are rounded."""
     for weight in model.parameters():
         weight.data = weight.data.clone()
 

@@ -68,7 +68,7 @@ class Observed:
         return math.sqrt(max(0.0, self._squares / self._values - mean * mean))
 
     def certified(self) -> float:
-        """Share of positions whose greedy choice cannot flip: the margin is above twice the largest change."""
+        """Share of positions whose greedy choice cannot flip: the margin exceeds twice the largest change."""
         return float((np.concatenate(self.margins) > 2 * self.largest).mean())
 
 

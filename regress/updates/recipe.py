@@ -113,11 +113,20 @@ def make(verb: str, given: Mapping[str, Any]) -> Step:
     return cls(**{key: _typed(verb, key, value, fields[key]) for key, value in given.items()})
 
 
-def arguments(verb: str) -> dict[str, tuple[Any, str]]:
-    """What a verb takes: type and default in words, by name."""
+def arguments(verb: str) -> dict[str, tuple[str, str]]:
+    """What a verb takes: what is read and the default, in words, by name."""
     cls = step_class(verb)
     hints = get_type_hints(cls)
-    return {field.name: (hints[field.name], _default(field)) for field in _fields(cls)}
+    return {field.name: (_readable(hints[field.name]), _default(field)) for field in _fields(cls)}
+
+
+def _readable(kind: Any) -> str:
+    kinds = [each for each in _alternatives(kind) if each is not type(None)]
+    return " or ".join(map(_named, kinds))
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def _fields(cls: Any) -> list[dataclasses.Field[Any]]:
@@ -130,7 +139,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 def _typed(verb: str, key: str, value: Any, kind: Any) -> Any:
     """`value` as `kind`; the first alternative of a union that takes it."""
-    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    kinds = _alternatives(kind)
     for each in kinds:
         found = _as(value, each)
         if found is not _NOT:

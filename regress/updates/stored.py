@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from regress.checkpoints import read_config
 from regress.errors import ModelError, Unsupported, UpdateError
 from regress.updates.draft import Draft
-from regress.updates.expressions import Old
+from regress.updates.expressions import Old, elements
+from regress.updates.numbers import BYTES
 from regress.updates.plan import draft
 from regress.weights import weight_files
 
@@ -44,8 +45,21 @@ class StoredModel:
         sizes: dict[str, int] = {}
         for name, kind in self.types.items():
             if kind in _TYPES:
-                sizes[kind] = sizes.get(kind, 0) + max(1, len(self.shapes[name]))
+                sizes[kind] = sizes.get(kind, 0) + elements(self.shapes[name])
         return _TYPES[max(sizes, key=lambda kind: sizes[kind])] if sizes else "float32"
+
+    @property
+    def parameters(self) -> int:
+        """Number of stored parameters."""
+        return sum(map(elements, self.shapes.values()))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the stored weights."""
+        return sum(
+            elements(shape) * BYTES.get(_TYPES.get(self.types[name], ""), 1)
+            for name, shape in self.shapes.items()
+        )
 
     def tensor(self, name: str) -> torch.Tensor:
         """One tensor, read now."""

@@ -1,4 +1,4 @@
-"""Whether a new model is what its recipe claims: measured in float32, and in float64 where the claim is sharp.
+"""Whether a new model is what its recipe claims, measured in float32, and in float64 for sharp claims.
 
     identical   every logit bit for bit, with and without cache
     same        max|Δlogit| ≤ 1e-4 of the logits' standard deviation in float32, ≤ 1e-6 in float64
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regress.changes import Check
 from regress.errors import UpdateError
 from regress.updates.claims import Claim, Level
 from regress.updates.loading import load
@@ -28,43 +29,6 @@ IN_FLOAT32, IN_FLOAT64 = 1e-4, 1e-6
 """Largest change of a logit that rounding explains, as a share of the logits' standard deviation."""
 NEAR_KLD = 1e-2
 """Nats that a change of number format may cost on average; above it behaviour changes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """What was measured of a claim."""
-
-    claim: str
-    """The claim, as it is typed: `same`."""
-    violated: str | None
-    """How the new model fails it; null if it holds."""
-    max_error: float
-    """Largest |Δlogit| in float32."""
-    spread: float
-    """Standard deviation of the old logits."""
-    max_error_float64: float | None
-    """Largest |Δlogit| where everything is computed in float64; null where the claim needs no such check."""
-    identical: bool
-    """Whether every logit in float32 is the same bit for bit."""
-    kld: float
-    """Mean KLD(old ‖ new) in nats a position."""
-    same_top: float
-    """Share of positions with the same greedy choice."""
-    certified: float
-    """Share of positions whose greedy choice cannot have flipped."""
-    generation: bool
-    """Whether both write the same, with cache and without, as far as rounding lets one tell."""
-    round_trip: bool | None
-    """Whether the stored model computes bit for bit what the one in memory did; null if it was not made here."""
-    positions: int
-    """Positions compared."""
-    length: int
-    """Tokens of the longest text compared."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether the claim holds."""
-        return self.violated is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +89,7 @@ def _shown(old: Path, models: tuple[Any, Any], claim: Claim, texts: Sequence[str
     sizes = [config.vocab_size for config in configs]
     if claim.level > Level.OTHER and claim.vocabulary is None and sizes[0] != sizes[1]:
         raise UpdateError(
-            f"the old model has {sizes[0]} tokens and the new one {sizes[1]}: their logits cannot be compared",
+            f"the old model has {sizes[0]} tokens, the new one {sizes[1]}: their logits cannot be compared",
             allowed="--claim other",
         )
     vocabulary = min(*sizes, *([claim.vocabulary] if claim.vocabulary else []))
@@ -167,7 +131,9 @@ def _violated(
             mean = seen.kld / seen.positions
             return f"its divergence is {mean:.2g} nats a token, more than a number format costs ({NEAR_KLD})"
         case Level.ARGMAX if exact is not None and exact.same_top < exact.positions:
-            return f"its greedy choice differs at {exact.positions - exact.same_top} of {exact.positions} places"
+            return (
+                f"its greedy choice differs at {exact.positions - exact.same_top} of {exact.positions} places"
+            )
     return None
 
 

@@ -1,0 +1,106 @@
+"""`regress update`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from regress import console
+from regress.errors import UsageError
+from regress.options import names, whole
+
+
+def add(commands: Any) -> None:
+    """Hang the command under `regress`."""
+    parser = commands.add_parser(
+        "update",
+        help="make a new model from an old one, and check what it claims",
+        description="Applies steps to OLD in order: verb:key=value,… or a TOML file of [[step]] tables. What "
+        "the steps promise about the function (identical, same, near, argmax, other) is measured before "
+        "anything is kept; if it does not hold, nothing is, and the exit code is 1. `--list` says what each "
+        "verb takes.",
+    )
+    parser.add_argument("old", metavar="OLD", nargs="?", help="the old model: alias, hub id or folder")
+    parser.add_argument("steps", metavar="STEP", nargs="*", help="grow:mlp=1.5x,heads=+2 or recipe.toml")
+    parser.add_argument("-o", "--out", metavar="NEW", help="folder of the new model; must not hold anything")
+    parser.add_argument("--plan", action="store_true", help="say what would be made; reads no weights")
+    parser.add_argument("--list", action="store_true", help="list verbs, what they take, and families")
+    parser.add_argument(
+        "--dtype", metavar="T", help="store weights so (default: as OLD if no digit is lost, else float32)"
+    )
+    parser.add_argument("--seed", metavar="N", type=whole, default=0, help="seed of new random numbers (0)")
+    parser.add_argument(
+        "--texts", metavar="FILE", help="real prompts, one a line (default: some of the built-in items)"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="T,…",
+        type=names,
+        help="then compare NEW with OLD on these tasks (all other settings as `regress compare` has them)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_update, parser=parser, rest="steps")
+
+
+def _update(options: argparse.Namespace) -> int:
+    if options.list:
+        return _list(options.json)
+    if options.old is None:
+        raise UsageError("update needs a model", do="`regress update OLD -o NEW grow:mlp=1.5x`")
+    if options.plan:
+        return _plan(options)
+    if options.out is None:
+        raise UsageError("update needs a folder for the new model", do="Say -o NEW, or --plan.")
+    from regress.workflows.update import apply, read_texts
+
+    with console.watched() as progress:
+        update = apply(
+            options.old,
+            options.steps,
+            options.out,
+            dtype=options.dtype,
+            seed=options.seed,
+            texts=read_texts(options.texts) if options.texts else None,
+            progress=progress,
+        )
+    if options.json:
+        console.print_json(update)
+    else:
+        from regress.views.updates import made
+
+        sys.stdout.write(made(update, width=min(console.columns(), console.WIDE)))
+    return _compare(options) if options.compare else 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from regress.workflows.update import plan
+
+    found = plan(options.old, options.steps, dtype=options.dtype)
+    if options.json:
+        console.print_json(found)
+    else:
+        from regress.views.updates import planned
+
+        sys.stdout.write(planned(found, width=min(console.columns(), console.WIDE)))
+    return 0
+
+
+def _list(as_json: bool) -> int:
+    from regress.workflows.update import verbs
+
+    found = verbs()
+    if as_json:
+        console.print_json(found)
+    else:
+        from regress.views.updates import listed
+
+        sys.stdout.write(listed(found, width=min(console.columns(), console.WIDE)))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """The comparison that follows, as its own command would print it."""
+    from regress import cli
+
+    return cli.run(["compare", options.old, options.out, "--tasks", ",".join(options.compare)])

@@ -1,0 +1,166 @@
+"""Making the new model: planned, built beside its target, verified, and only then given its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from regress.changes import Check, Update
+from regress.checkpoints import Checkpoint
+from regress.errors import ClaimViolated, Unsupported, UpdateError
+from regress.updates.build import Models, new_folder, require_free, state, write_model
+from regress.updates.draft import Draft
+from regress.updates.loading import in_memory, load
+from regress.updates.outline import outline
+from regress.updates.plan import Plan, Step, plan
+from regress.updates.probes import probes, tokenized
+from regress.updates.record import write_record
+from regress.updates.stored import StoredModel, open_model
+from regress.updates.verify import verify
+
+Say = Callable[[str], None]
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A step that must see the model run before it can be planned to the end."""
+
+    def settle(self, model: Any, batches: Sequence[torch.Tensor]) -> Step:
+        """The step with what was measured of `model` on [1, T] token ids; itself where it needs nothing."""
+        ...
+
+
+@runtime_checkable
+class Combining(Protocol):
+    """A step that takes weights from other models too."""
+
+    def models(self) -> tuple[str, ...]:
+        """Folders of the other models."""
+        ...
+
+    def with_drafts(self, drafts: Mapping[str, Draft]) -> Step:
+        """The step with those models on paper, by folder."""
+        ...
+
+
+def planned(old: Checkpoint, steps: Sequence[Step], *, dtype: str | None = None) -> tuple[Plan, Models]:
+    """The plan of a recipe, and the models that it reads from; no weights are read.
+
+    Raises:
+        Unsupported: If the model cannot be changed so.
+        ModelError: If a model's files cannot be used.
+    """
+    if old.adapter is not None:
+        raise Unsupported(
+            f"{old.name} is a base model with an adapter ({old.adapter})",
+            do="Name the base, and put `adapt:load=…,merge=true` first.",
+        )
+    models: dict[str, StoredModel] = {"old": open_model(old.folder)}
+    opened = [_opened(step, models) for step in steps]
+    return plan(models["old"].draft(), opened, dtype=dtype), models
+
+
+def _opened(step: Step, models: dict[str, StoredModel]) -> Step:
+    if not isinstance(step, Combining):
+        return step
+    for name in step.models():
+        models.setdefault(name, open_model(Path(name).expanduser()))
+    return step.with_drafts({name: models[name].draft(name) for name in step.models()})
+
+
+def make(
+    old: Checkpoint,
+    steps: Sequence[Step],
+    out: Path,
+    *,
+    dtype: str | None = None,
+    seed: int = 0,
+    texts: Sequence[str] = (),
+    say: Say = lambda _: None,
+) -> Update:
+    """Make a new model from an old one, check what it claims, and keep it only if that holds.
+
+    Args:
+        old: The old model; it is only read.
+        steps: What to do, in order.
+        out: The new model's folder; must not hold anything.
+        dtype: Type of the stored weights; by default the old one if that loses nothing, else float32.
+        seed: Decides all new random numbers.
+        texts: Real prompts for measuring and for the check.
+        say: Called with what begins.
+
+    Raises:
+        ClaimViolated: If the new model is not what its steps promise; nothing is kept.
+        Unsupported: If the model cannot be changed so.
+        UpdateError: If `out` is taken, or the new model cannot be loaded.
+    """
+    require_free(out)
+    steps = _settled(old, steps, seed=seed, texts=texts, say=say)
+    made, models = planned(old, steps, dtype=dtype)
+    with new_folder(out) as folder:
+        say(f"writing {out.name}")
+        write_model(made, models, folder, seed)
+        say(f"checking that {out.name} is what it claims to be ({made.claim.name})")
+        check = _checked(old.folder, folder, made, models, seed, texts)
+        if check.violated is not None:
+            raise ClaimViolated(
+                f"{' '.join(_words(made))} claims `{check.claim}`, and the new model violates it: "
+                f"{check.violated}",
+                do="Nothing was kept. This is a defect of the recipe; please report it.",
+            )
+        update = Update(plan=outline(old.name, models["old"], made), check=check, path=str(out))
+        write_record(folder, update, made.claim, old=old, seed=seed)
+    return update
+
+
+def _words(made: Plan) -> list[str]:
+    from regress.updates.recipe import shown
+
+    return [shown(stage.step) for stage in made.stages]
+
+
+def _checked(old: Path, new: Path, made: Plan, models: Models, seed: int, texts: Sequence[str]) -> Check:
+    same = _same_as_in_memory(new, made, models, seed)
+    return verify(old, new, made.claim, texts=texts, round_trip=same)
+
+
+@torch.no_grad()
+def _same_as_in_memory(folder: Path, made: Plan, models: Models, seed: int) -> bool:
+    """Whether the stored model computes what the same tensors do that never were on disk, in its own type."""
+    vocabulary = int(made.config["vocab_size"])
+    ids = probes(vocabulary, 17, [])[2].ids
+    before = in_memory(made.config, state(made, models, seed), made.dtype)
+    expected = before(input_ids=ids, use_cache=False).logits
+    del before
+    return torch.equal(expected, load(folder, made.dtype)(input_ids=ids, use_cache=False).logits)
+
+
+CALIBRATION = 128
+"""Tokens of a calibration text at most."""
+
+
+def _settled(
+    old: Checkpoint, steps: Sequence[Step], *, seed: int, texts: Sequence[str], say: Say
+) -> list[Step]:
+    """Steps that must see the model run, settled on what all before them make of it."""
+    done: list[Step] = []
+    for step in steps:
+        if isinstance(step, Measured):
+            say(f"running the model to choose what {step.verb} does")
+            made, models = planned(old, done)
+            model = in_memory(made.config, state(made, models, seed, "float32"), "float32")
+            step = step.settle(model, _batches(old.folder, texts, int(made.config["vocab_size"])))
+        done.append(step)
+    return done
+
+
+def _batches(folder: Path, texts: Sequence[str], vocabulary: int) -> list[torch.Tensor]:
+    rows = tokenized(folder, texts, vocabulary)
+    if not rows:
+        raise UpdateError(
+            "there are no texts to measure the model on", do="It needs its tokenizer beside its weights."
+        )
+    return [torch.tensor([row[:CALIBRATION]]) for row in rows]

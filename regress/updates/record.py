@@ -1,0 +1,80 @@
+"""`update.json` and the model card: what was done to which model, stored beside the new weights."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from regress.changes import Check, Update
+from regress.checkpoints import Checkpoint
+from regress.errors import UpdateError
+from regress.identity import plain, rebuilt, strict
+from regress.updates.claims import Claim, claim_of
+from regress.weights import weight_files, weight_hash
+
+RECORD = "update.json"
+_VERSIONS = ("torch", "transformers", "safetensors", "numpy", "peft")
+
+
+def write_record(folder: Path, update: Update, claim: Claim, *, old: Checkpoint, seed: int) -> None:
+    """Write `update.json` and a short README into the new model's folder."""
+    import torch
+
+    files, _ = weight_files(old.folder, allow_bin=False)
+    document = {
+        "schema": 1,
+        "old": {
+            "name": old.name,
+            "revision": old.revision,
+            "fingerprint": old.fingerprint,
+            "sha256": {file.name: weight_hash(file) for file in files},
+        },
+        "seed": seed,
+        "versions": {name: _version(name) for name in ("regress-harness", *_VERSIONS)},
+        "machine": {"architecture": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()},
+        "claim": {**plain(claim), "level": claim.name},
+        "plan": plain(update.plan),
+        "check": plain(update.check),
+    }
+    text = json.dumps(strict(document), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / RECORD).write_text(text + "\n", encoding="utf-8", errors="surrogatepass")
+    (folder / "README.md").write_text(_card(update), encoding="utf-8", errors="replace")
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What `update.json` says of the model in `folder`, check and claim as nouns; null where there is none.
+
+    Raises:
+        UpdateError: If the file is not what `regress update` writes.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+        return {
+            **document,
+            "check": rebuilt(Check, document["check"]),
+            "claim": claim_of(**document["claim"]),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise UpdateError(f"{path} is not a record of `regress update` ({error})") from None
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def _card(update: Update) -> str:
+    steps = "\n".join(f"    {line.step}" for line in update.plan.steps) or "    (nothing)"
+    return (
+        f"Made by `regress update` from another model; `{RECORD}` says which, how, and what was measured.\n\n"
+        f"{steps}\n\nClaim: {update.plan.claim}. "
+        "Licence and limits are those of the model it was made from.\n"
+    )
