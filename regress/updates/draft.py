@@ -3,6 +3,7 @@
 Canonical names of tensors, matrices as [out, in]:
 
     embed.weight [V, h]   positions.weight [P, h]   final_norm.weight|bias [h]   head.weight [V, h]
+    position_padding.weight [n, h]: rows of the table that no token of a text uses
     layers.L.norm1.weight|bias   layers.L.norm2.weight|bias [h]
     layers.L.q.weight [H·d, h]   k, v [KV·d, h]   o [h, H·d]   .bias   q_norm.weight, k_norm.weight [d]
     layers.L.gate.weight, up.weight [p, h]   down.weight [h, p]   .bias; without gate: up and down alone
@@ -62,6 +63,8 @@ class Architecture:
     """Leading dimensions of a head that are rotated."""
     scaled_scores: bool = True
     """Whether scores are divided by sqrt(head_dim); otherwise by something fixed."""
+    score_scale: float = 1.0
+    """What scores are multiplied by where they are not divided by sqrt(head_dim)."""
     scores_by_layer: bool = False
     """Whether scores are also divided by the layer's number, so that no layer can be put before another."""
     qk_norm: bool = False
@@ -80,6 +83,12 @@ class Architecture:
     """Each layer's kind of attention, as its configuration lists it; nulls where it lists none."""
     window: int | None = None
     """Tokens that layers with a sliding window look back; null without one."""
+    embed_scale: float = 1.0
+    """What embeddings are multiplied by."""
+    residual_scale: float = 1.0
+    """What attention and MLP are multiplied by before they are added to the residual stream."""
+    logit_divisor: float = 1.0
+    """What logits are divided by."""
     init_std: float = 0.02
     """Standard deviation of new random weights."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from regress.errors import Unsupported
 from regress.updates.draft import Architecture, Draft
 from regress.updates.expressions import Old, Tensor
+from regress.updates.families.rotary import without_old_keys
 
 Tensors = Mapping[str, Tensor]
+Names = frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,32 +23,57 @@ class Family:
     """transformers' `model_type`."""
     title: str
     """As people write it."""
+    model_class: str
+    """transformers' class, for `config.json`."""
+    defaults: Mapping[str, Any]
+    """What transformers takes where `config.json` is silent."""
     architecture: Callable[[Mapping[str, Any]], Architecture]
-    """Reads the configuration; raises `Unsupported` for what it cannot describe."""
+    """Reads a completed configuration; raises `Unsupported` for what it cannot describe."""
     names: Callable[[Architecture, Mapping[str, Any]], dict[str, str]]
-    """Canonical name by name on disk, of exactly the tensors that a configuration asks for."""
-    config: Callable[[Draft], dict[str, Any]]
-    """Writes the configuration; raises `Unsupported` for what the family cannot express."""
+    """Canonical name by name on disk, of exactly the tensors that a completed configuration asks for."""
+    settings: Callable[[Draft], dict[str, Any]]
+    """What `config.json` says about a draft; raises `Unsupported` for what the family cannot express."""
     unpack: Callable[[Architecture, dict[str, Tensor]], dict[str, Tensor]] = lambda _, tensors: tensors
     """Undoes fusing and turning, after renaming; the identity where there is none."""
     pack: Callable[[Architecture, dict[str, Tensor]], dict[str, Tensor]] = lambda _, tensors: tensors
     """The inverse of `unpack`, before renaming."""
-    head: str
+    fit: Callable[[Draft], Draft] = lambda draft: draft
+    """The same function in the form that the family can express, where one number of it is fixed."""
+    biases: Callable[[Names], Names] = lambda present: present
+    """Which projections must have a bias if `present` have one; others get one of 0 in a port."""
+    head: str = "lm_head.weight"
     """Name on disk of the output projection, which a tied model may store a second time."""
     prefix: str = ""
     """What names of tensors begin with in the causal model and may lack in a stored base model."""
     ignored: tuple[str, ...] = ()
     """Endings of names of buffers that older versions stored and nothing reads."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of settings, and the ones meant."""
+    kinds: tuple[str, str] | None = None
+    """What `config.json` calls layers without and with a sliding window; null where it lists none."""
+    window: bool = False
+    """Whether all layers can have a sliding window though none are listed."""
+    fresh: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of a new configuration that only training reads, all switched off."""
+
+
+def completed(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with every setting that transformers would add."""
+    return {
+        **family.defaults,
+        **{family.aliases.get(key, key): value for key, value in config.items()},
+    }
 
 
 def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Old], dtype: str) -> Draft:
     """A stored model as a draft.
 
     Raises:
-        Unsupported: If the configuration, or a tensor, is not one that the family knows.
+        Unsupported: If the configuration, or a tensor, is not one that the family knows, or one is missing.
     """
-    architecture = family.architecture(config)
-    names = family.names(architecture, config)
+    whole = completed(family, config)
+    architecture = family.architecture(whole)
+    names = family.names(architecture, whole)
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         canonical = names.get(name) or names.get(family.prefix + name)
@@ -57,6 +84,8 @@ def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Old], 
                 f"this {family.title} checkpoint has a tensor {name} of shape {list(tensor.shape)}, "
                 "which is not known to belong to such a model"
             )
+    if missing := [name for name, canonical in names.items() if canonical not in found]:
+        raise Unsupported(f"this {family.title} checkpoint lacks {_listed(missing)}")
     found = family.unpack(architecture, found)
     return Draft(model_type=family.name, config=config, tensors=found, architecture=architecture, dtype=dtype)
 
@@ -67,24 +96,23 @@ def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tenso
     Raises:
         Unsupported: If the family cannot express the draft.
     """
-    config = family.config(draft)
-    names = {canonical: name for name, canonical in family.names(draft.shape, config).items()}
+    draft = family.fit(draft)
+    config = {
+        **without_old_keys(draft.config),
+        "model_type": family.name,
+        "architectures": [family.model_class],
+        **family.settings(draft),
+    }
+    names = {
+        canonical: name for name, canonical in family.names(draft.shape, completed(family, config)).items()
+    }
     packed = family.pack(draft.shape, dict(draft.tensors))
     if strange := sorted(set(packed) - set(names)):
-        raise Unsupported(
-            f"{family.title} models have no {strange[0]}"
-            + (f", and {len(strange) - 1} more such tensors" if len(strange) > 1 else "")
-        )
+        raise Unsupported(f"{family.title} models have no {_listed(strange)}")
     if missing := sorted(set(names) - set(packed)):
-        raise Unsupported(f"a {family.title} model needs {missing[0]}, and this one has none")
+        raise Unsupported(f"a {family.title} model needs {_listed(missing)}, and this one has none")
     return config, {names[canonical]: tensor for canonical, tensor in packed.items()}
 
 
-def require(holds: bool, what: str, *, allowed: str | None = None, do: str | None = None) -> None:
-    """Refuse what a family cannot express.
-
-    Raises:
-        Unsupported: Unless `holds`.
-    """
-    if not holds:
-        raise Unsupported(what, allowed=allowed, do=do)
+def _listed(names: list[str]) -> str:
+    return names[0] + (f", and {len(names) - 1} more such tensors" if len(names) > 1 else "")

@@ -1,0 +1,164 @@
+"""GPT-NeoX and Pythia: LayerNorm, partly rotated heads, attention and MLP side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from regress.updates.draft import Architecture, Draft, part
+from regress.updates.expressions import Tensor, take
+from regress.updates.families.family import Family, Names
+from regress.updates.families.fused import join_rows, split_rows
+from regress.updates.families.limits import require_square, require_traits
+from regress.updates.families.rotary import parameters, rotated
+
+_ATTENTION = {"attention.query_key_value": "qkv", "attention.dense": "o"}
+_FUSED = ("qkv.weight", "qkv.bias")
+_OTHERS = {
+    "input_layernorm": "norm1",
+    "post_attention_layernorm": "norm2",
+    "mlp.dense_h_to_4h": "up",
+    "mlp.dense_4h_to_h": "down",
+}
+
+
+def _architecture(config: Mapping[str, Any]) -> Architecture:
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    layers, head_dim = int(config["num_hidden_layers"]), hidden // heads
+    rope = parameters(config, share=0.25, keys=("rotary_emb_base", "rotary_pct"))
+    return Architecture(
+        vocabulary=int(config["vocab_size"]),
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        ffn=int(config["intermediate_size"]),
+        context=int(config["max_position_embeddings"]),
+        activation=str(config["hidden_act"]),
+        norm="layer",
+        eps=float(config["layer_norm_eps"]),
+        tied=bool(config["tie_word_embeddings"]),
+        rope=rope,
+        rotary=rotated(rope, head_dim),
+        parallel=bool(config["use_parallel_residual"]),
+        kinds=(None,) * layers,
+        init_std=float(config["initializer_range"]),
+    )
+
+
+def _names(architecture: Architecture, config: Mapping[str, Any]) -> dict[str, str]:
+    names = {
+        "gpt_neox.embed_in.weight": "embed.weight",
+        "gpt_neox.final_layer_norm.weight": "final_norm.weight",
+        "gpt_neox.final_layer_norm.bias": "final_norm.bias",
+    }
+    if not architecture.tied:
+        names["embed_out.weight"] = "head.weight"
+    biased = ("weight", "bias") if config["attention_bias"] else ("weight",)
+    for layer in range(architecture.layers):
+        for parts, kinds in ((_ATTENTION, biased), (_OTHERS, ("weight", "bias"))):
+            names |= {
+                f"gpt_neox.layers.{layer}.{theirs}.{kind}": f"layers.{layer}.{ours}.{kind}"
+                for theirs, ours in parts.items()
+                for kind in kinds
+            }
+    return names
+
+
+def _settings(draft: Draft) -> dict[str, Any]:
+    shape = draft.shape
+    require_traits(
+        shape,
+        "GPT-NeoX",
+        norm="layer",
+        gated=False,
+        experts=False,
+        norm_first=True,
+        qk_norm=False,
+        positions="rotary",
+        scaled_scores=True,
+    )
+    require_square(shape, "GPT-NeoX")
+    return {
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "intermediate_size": shape.ffn,
+        "max_position_embeddings": shape.context,
+        "hidden_act": shape.activation,
+        "layer_norm_eps": shape.eps,
+        "use_parallel_residual": shape.parallel,
+        "attention_bias": "layers.0.q.bias" in draft.tensors,
+        "rope_parameters": {"partial_rotary_factor": 1.0, **(shape.rope or {})},
+        "tie_word_embeddings": shape.tied,
+        "initializer_range": shape.init_std,
+    }
+
+
+def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    sorted_rows = _moved(tensors, _places(shape))
+    return split_rows(sorted_rows, "qkv", dict.fromkeys("qkv", shape.hidden))
+
+
+def _pack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    places = _places(shape)
+    back = sorted(range(len(places)), key=places.__getitem__)
+    return _moved(join_rows(tensors, "qkv", "qkv"), back)
+
+
+def _places(shape: Architecture) -> list[int]:
+    """Where on disk the rows of all queries, all keys and all values lie: there they are [H, 3, d]."""
+    width = shape.head_dim
+    return [
+        (head * 3 + piece) * width + place
+        for piece in range(3)
+        for head in range(shape.heads)
+        for place in range(width)
+    ]
+
+
+def _moved(tensors: Mapping[str, Tensor], places: Sequence[int]) -> dict[str, Tensor]:
+    return {
+        name: take(tensor, 0, places) if part(name) in _FUSED else tensor for name, tensor in tensors.items()
+    }
+
+
+def _needed(present: Names) -> Names:
+    attention = frozenset("qkvo")
+    return present | {"up", "down"} | (attention if present & attention else frozenset())
+
+
+FAMILY = Family(
+    name="gpt_neox",
+    title="GPT-NeoX",
+    model_class="GPTNeoXForCausalLM",
+    defaults={
+        "vocab_size": 50432,
+        "hidden_size": 6144,
+        "num_hidden_layers": 44,
+        "num_attention_heads": 64,
+        "intermediate_size": 24576,
+        "hidden_act": "gelu",
+        "max_position_embeddings": 2048,
+        "initializer_range": 0.02,
+        "layer_norm_eps": 1e-5,
+        "use_parallel_residual": True,
+        "attention_bias": True,
+        "tie_word_embeddings": False,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "pad_token_id": None,
+    },
+    architecture=_architecture,
+    names=_names,
+    settings=_settings,
+    unpack=_unpack,
+    pack=_pack,
+    biases=_needed,
+    head="embed_out.weight",
+    prefix="gpt_neox.",
+    ignored=(".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"),
+    fresh={"attention_dropout": 0.0, "hidden_dropout": 0.0},
+)

@@ -1,0 +1,114 @@
+"""What a family cannot express, said in one way by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from regress.errors import Unsupported
+from regress.updates.draft import Architecture
+
+_TRAITS: Mapping[str, Mapping[Any, str]] = {
+    "norm": {"rms": "RMSNorm", "layer": "LayerNorm"},
+    "gated": {True: "an MLP with a gate", False: "an MLP without a gate"},
+    "experts": {True: "experts", False: "one MLP a layer"},
+    "parallel": {
+        True: "attention and MLP side by side",
+        False: "attention and MLP one after the other",
+    },
+    "norm_first": {True: "norms before attention and MLP", False: "norms after the sums"},
+    "qk_norm": {
+        True: "norms of queries and keys, which no weights can replace",
+        False: "no norms of queries and keys",
+    },
+    "positions": {
+        "rotary": "rotary positions",
+        "learned": "a table of learned positions",
+        "none": "no positions",
+    },
+    "scaled_scores": {
+        True: "scores divided by sqrt(head_dim)",
+        False: "scores that are not divided by sqrt(head_dim)",
+    },
+    "scores_by_layer": {
+        True: "scores divided by the layer's number",
+        False: "scores that are the same in every layer",
+    },
+    "multipliers": {
+        True: "multipliers of embeddings, residuals or logits",
+        False: "no multipliers of embeddings, residuals or logits",
+    },
+}
+
+
+def require(holds: bool, what: str, *, allowed: str | None = None, do: str | None = None) -> None:
+    """Refuse what a family cannot express.
+
+    Raises:
+        Unsupported: Unless `holds`.
+    """
+    if not holds:
+        raise Unsupported(what, allowed=allowed, do=do)
+
+
+def require_traits(shape: Architecture, title: str, **needed: Any) -> None:
+    """Refuse an architecture that differs from the family's in a trait named in `needed`.
+
+    Raises:
+        Unsupported: With both in words.
+    """
+    met = _traits(shape)
+    for trait, value in {"scores_by_layer": False, "multipliers": False, **needed}.items():
+        if value is not None and met[trait] != value:
+            words = _TRAITS[trait]
+            raise Unsupported(f"{title} models have {words[value]}, and this one has {words[met[trait]]}")
+
+
+def _traits(shape: Architecture) -> dict[str, Any]:
+    named = ("norm", "gated", "parallel", "norm_first", "qk_norm", "scaled_scores", "scores_by_layer")
+    positions = "rotary" if shape.rope is not None else "learned" if shape.learned_positions else "none"
+    return {name: getattr(shape, name) for name in named} | {
+        "experts": bool(shape.experts),
+        "positions": positions,
+        "multipliers": {shape.embed_scale, shape.residual_scale, shape.logit_divisor} != {1.0},
+    }
+
+
+def require_shared(shape: Architecture) -> None:
+    """Refuse query heads that cannot share the heads of keys and values evenly.
+
+    Raises:
+        Unsupported: With what would be allowed.
+    """
+    require(
+        shape.heads % shape.kv_heads == 0,
+        f"{shape.heads} heads cannot share {shape.kv_heads} heads of keys and values",
+        allowed=f"a multiple of {shape.kv_heads}",
+    )
+
+
+def require_square(shape: Architecture, title: str) -> None:
+    """Refuse heads that are not together as wide as the residual stream, or that share keys.
+
+    Raises:
+        Unsupported: With the nearest widths that fit.
+    """
+    require(
+        shape.kv_heads == shape.heads,
+        f"{title} models have keys and values for every head, and here {shape.heads} heads share "
+        f"{shape.kv_heads} of them",
+    )
+    width = shape.heads * shape.head_dim
+    if width == shape.hidden:
+        return
+    fitting = [f"hidden={width}"]
+    if shape.hidden % shape.head_dim == 0:
+        fitting.append(f"heads={shape.hidden // shape.head_dim}")
+    if shape.hidden % shape.heads == 0:
+        fitting.append(f"head_dim={shape.hidden // shape.heads}")
+    raise Unsupported(
+        f"the heads of a {title} model are together as wide as its residual stream, and here "
+        f"{shape.heads} heads of {shape.head_dim} make {width}, not {shape.hidden}",
+        allowed="heads · head_dim = hidden",
+        do=f"Grow them together: with the other widths as they are, {' or '.join(fitting)} fits.",
+    )
