@@ -143,7 +143,7 @@ def _symmetric(rows: Any, bits: int) -> Any:
 
 
 def _asymmetric(rows: Any, bits: int) -> Any:
-    """Levels s·(k - z), k = 0 … 2^bits - 1, over the row's range with 0; |w' - w| <= s / 2 but for the next line.
+    """Levels s·(k - z), k = 0 … 2^bits - 1, over the row's range with 0; |w' - w| <= s / 2 and a little.
 
     s is cut to so few digits that all levels are float32 numbers, hence the same the next time; the range
     then sticks out by less than s / 128. Cut downwards and with halves rounded towards z, both ends of the
