@@ -20,7 +20,9 @@ def load(folder: Path, dtype: str) -> Any:
         UpdateError: If transformers cannot load it, or reports keys that are missing, left over, or of
             another shape.
     """
-    return _loaded(folder, dtype, str(folder))
+    from transformers import AutoModelForCausalLM
+
+    return _loaded(AutoModelForCausalLM, str(folder), dtype, str(folder))
 
 
 def in_memory(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], dtype: str) -> Any:
@@ -29,24 +31,24 @@ def in_memory(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], dtyp
     Raises:
         UpdateError: As `load`.
     """
-    from transformers import AutoConfig
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
     settings = {key: value for key, value in config.items() if key != "model_type"}
     with _as_update_error("the new configuration"):
         made = AutoConfig.for_model(config["model_type"], **settings)
-    return _loaded("the new model", dtype, None, config=made, state_dict=dict(state))
+        kind = MODEL_FOR_CAUSAL_LM_MAPPING[type(made)]
+    return _loaded(kind, "the new model", dtype, None, config=made, state_dict=dict(state))
 
 
-def _loaded(name: Any, dtype: str, source: str | None, **given: Any) -> Any:
-    from transformers import AutoModelForCausalLM
+def _loaded(kind: Any, name: str, dtype: str, source: str | None, **given: Any) -> Any:
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     # grouped products of experts are not written for float64
     experts = {"experts_implementation": "eager"} if dtype == "float64" else {}
-    with _as_update_error(str(name)):
-        model, report = AutoModelForCausalLM.from_pretrained(
+    with _as_update_error(name):
+        model, report = kind.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
             output_loading_info=True,

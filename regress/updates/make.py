@@ -124,7 +124,8 @@ def _words(made: Plan) -> list[str]:
 
 def _checked(old: Path, new: Path, made: Plan, models: Models, seed: int, texts: Sequence[str]) -> Check:
     same = _same_as_in_memory(new, made, models, seed)
-    return verify(old, new, made.claim, texts=texts, round_trip=same)
+    some = texts[:: max(1, len(texts) // CHECKED)][:CHECKED]
+    return verify(old, new, made.claim, texts=some, round_trip=same)
 
 
 @torch.no_grad()
@@ -138,6 +139,8 @@ def _same_as_in_memory(folder: Path, made: Plan, models: Models, seed: int) -> b
     return torch.equal(expected, load(folder, made.dtype)(input_ids=ids, use_cache=False).logits)
 
 
+CHECKED = 8
+"""Real prompts that a claim is checked on, of all that are given."""
 CALIBRATION = 128
 """Tokens of a calibration text at most."""
 
