@@ -231,6 +231,24 @@ def test_ways_to_run_a_model_that_do_not_exist(
 # ── runs on disk ─────────────────────────────────────────────────────────────────────────────────
 
 
+def test_divergence_that_cannot_be_measured(transcript: Transcript, world: Path) -> None:
+    for name, content in (("empty", b""), ("binary", b"MZ\0"), ("latin1", b"caf\xe9")):
+        (world / name).write_bytes(content)
+    pair = ("divergence", "demo-v1", "demo-v2")
+    for name in ("empty", "binary", "latin1", "none.txt", "data"):
+        transcript.refused(*pair, "--text", name)
+    (world / "text").write_text("So it goes.", encoding="utf-8")
+    transcript.refused(*pair, "--text", "text", "--window", "1")
+    transcript.refused(*pair, "--text", "text", "--window", "16", "--stride", "16")
+    transcript.refused(*pair, "--text", "text", "--tasks", "piqa")
+    transcript.refused(*pair, "--text", "text", "--engine", "vllm")
+    transcript.refused("divergence", "old.jsonl", "new.jsonl", *SCRIPTED, "--tasks", "piqa")
+    transcript.refused("compare", "old.jsonl", "new.jsonl", *SCRIPTED, "--tasks", "piqa", "--divergence")
+    transcript.refused("compare", "old.jsonl", "new.jsonl", "--divergence", "none.txt")
+    transcript.refused("compare", "old.jsonl", "new.jsonl", "--window", "16")
+    transcript.matches("divergence")
+
+
 def test_runs_that_nobody_knows(transcript: Transcript, stored: Path) -> None:
     transcript.refused("runs", "rm", "odl.jsonl", "--yes")
     transcript.refused("runs", "rm", "old.jsonl/piqq", "--yes")

@@ -54,6 +54,10 @@ def _compare(options: argparse.Namespace) -> int:
         raise UsageError(f"--worst is {options.worst}", allowed="a whole number from 0")
     if options.divergence is None and (options.window, options.stride) != (None, None):
         raise UsageError("--window and --stride are about --divergence, which was not given")
+    if options.divergence:
+        from regress.workflows.readings import of_file
+
+        of_file(options.divergence)  # before anything is evaluated: a slip must not cost hours
     with console.watched() as progress:
         comparison = compare(
             options.old,

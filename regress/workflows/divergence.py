@@ -189,20 +189,20 @@ def _window(models: Sequence[ModelSpec], window: int | None, stride: int | None)
     size = window if window is not None else min(WINDOW, longest)
     if not 2 <= size <= longest:
         raise UsageError(
-            f"a window of {size} tokens was asked for",
-            allowed=f"2 to {longest}, the context length of {shortest.name}",
+            f"window is {size}",
+            allowed=f"2 to {longest} tokens, the context of {shortest.name}",
         )
     step = stride if stride is not None else size // 2
     if not 1 <= step <= size - 1:
-        raise UsageError(f"a stride of {step} tokens was asked for", allowed=f"1 to {size - 1}")
+        raise UsageError(f"stride is {step}", allowed=f"1 to {size - 1} tokens")
     return size, step
 
 
 def _row(pair: LogitPair, reading: Reading, size: int, stride: int, progress: Progress) -> DivergenceRow:
     texts = [pair.encode(text) for text in reading.texts]
     plan, repeated = _plan(texts, size - len(pair.lead), stride, begun=bool(pair.lead))
-    if not plan:
-        raise DataError(f"{reading.name} has no token to predict", allowed="texts of at least 2 tokens")
+    if sum(map(len, texts)) < 2 or not plan:
+        raise DataError(f"{reading.name} has no token to predict from others", allowed="at least 2 tokens")
     about = {"model": " → ".join(model.name for model in pair.specs), "task": reading.name}
     progress(Started(**about, done=0, total=len(plan), counted="windows"))
     parts, units, outside = [], [], np.zeros(2)
