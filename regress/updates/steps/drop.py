@@ -63,7 +63,9 @@ class Drop:
             return frozenset(range(total - self.n, total))
         layers = self.layers or ()
         if wrong := [place for place in layers if not 0 <= place < total]:
-            raise UsageError(f"a model of {total} layers has no layer {wrong[0]}", allowed=f"0 to {total - 1}")
+            raise UsageError(
+                f"a model of {total} layers has no layer {wrong[0]}", allowed=f"0 to {total - 1}"
+            )
         if not layers or len(set(layers)) < len(layers):
             raise UsageError(f"layers={'+'.join(map(str, layers))} names no layer, or one twice")
         if len(layers) == total:

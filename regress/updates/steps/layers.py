@@ -50,5 +50,5 @@ class Layers:
         if not (self.tied and copies):
             return ()
         return (
-            f"Layers that share the weights of others ({copies}) are copies of them in an ordinary checkpoint.",
+            f"In an ordinary checkpoint, layers that share the weights of others ({copies}) are copies of them.",
         )
