@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from regress.comparison.classes import classes
 from regress.comparison.estimates import estimates
 from regress.comparison.evidence import about, evidence
 from regress.comparison.flips import flips, worst_rows
@@ -68,6 +69,7 @@ def summarise(
         readings=readings(pairs, columns, made.estimates),
         shifts=shifted,
         divergence=divergence(texts),
+        classes=classes(pairs, instances),
         worst=tuple(flips(pairs, instances, rows=worst_rows(pairs, worst), kinds=codes)),
         old_path=old_path,
         new_path=new_path,

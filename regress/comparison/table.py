@@ -10,6 +10,7 @@ import pyarrow as pa
 from regress.comparison.evidence import adjusted, suite
 from regress.comparison.judged import Judged, judged
 from regress.comparison.pooling import pool
+from regress.comparison.price import Recorded, price
 from regress.comparison.rows import SEED, stream, summarise
 from regress.errors import UsageError
 from regress.types import Comparison, Difference, NoiseFloor, Notice, Pairs, TaskComparison
@@ -29,6 +30,7 @@ def assemble(
     worst: int = 3,
     paths: Mapping[str, tuple[str, str]] | None = None,
     floors: Mapping[str, Floors] | None = None,
+    recorded: Mapping[str, Recorded] | None = None,
     seed: int = SEED,
 ) -> Comparison:
     """One row a task in the order given, each group's pooled row after its members.
@@ -43,6 +45,7 @@ def assemble(
         worst: How many of the worst negative flips to keep for each task.
         paths: Where the old and the new run lie, by task name.
         floors: The old and the new model's reruns, by task name.
+        recorded: What the manifests of both runs record, by task name, for the price.
         seed: Seed of resampling: same seed, same digits.
 
     Raises:
@@ -82,6 +85,7 @@ def assemble(
         warnings=(*common, *skipped),
         settings_compared=_distinct([d for one in pairs for d in one.overridden]),
         suite=suite(columns, stream(seed, "suite")),
+        price=price(recorded, {name: by_name[name].n for name in recorded}) if recorded else None,
     )
 
 

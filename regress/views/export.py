@@ -11,6 +11,16 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
     suite               {tasks, pooled, max_z, fisher}: one-sided p-values of "worse on all tasks together";
                         null where fewer than two tasks are judged right or wrong
     notices             warnings about all of it: {code, data, sentence}
+    price               what the update costs: {old, new, old_effort, new_effort, together, apart}; null where
+                        no run tells. old and new: {parameters, materialised, disk_bytes, memory_bytes (by
+                        weight type), cache_bytes (a token), windowed_layers, window, loaded}: parameters and
+                        memory count shared storage once, materialised does not; loaded, whether they were
+                        counted on the loaded model. The efforts sum over the tasks in together, which both
+                        sides answered in one process on one machine and device: {session, machine, rows,
+                        seconds, cpu_seconds, prompt_tokens, output_tokens, load_seconds, peak_bytes,
+                        tokens_per_second}; tokens are those of prompts, each once, and answers; seconds are
+                        of answering, without loading. apart: of the other tasks why not (unrecorded,
+                        interrupted, sessions, machines)
     token_divergence    how far the two lie apart token by token (`regress.views.divergence`); only where
                         that was measured
     tasks               one object a row, pooled rows after their members:
@@ -53,6 +63,13 @@ is null, rates lie in [0, 1], and fields may be added without a new version.
       divergence        where generations part: {equal, median_word, n}: share of instances with the same
                         words on both sides, median of the first differing word of the others, from 0;
                         null unless texts were generated and are stored
+      classes           answers by class, of choice tasks whose right choices are known, else null: {names,
+                        labels, support, left_out, n, old, new, delta}; names are positions from 0 or, where
+                        all instances have the same choices, those (labels), null where texts are left out;
+                        old and new hold precision, recall and f1 by class and as macro_precision,
+                        macro_recall, macro_f1, delta the differences of the averages; precision is null
+                        where a class was never answered, and its average is over the others; left_out
+                        counts instances with several right choices
       worst             the worst negative flips, worst first: {instance_id, index, quadrant, kind, delta,
                         parted, old_answer, new_answer}, and with texts old_output, new_output, target,
                         prompt; parted is the first word, from 0, in which generations part
@@ -77,15 +94,18 @@ from regress.identity import plain
 from regress.schema import storable
 from regress.types import (
     FLIP_KINDS,
+    Classes,
     Comparison,
     Estimate,
     Flip,
     Notice,
+    Price,
     QuadrantCounts,
     Reading,
     SideCounts,
     TaskComparison,
 )
+from regress.views.classes import AVERAGES
 from regress.views.sentences import notices, on_demo_items, sentence, title
 from regress.views.untrusted import visible
 
@@ -103,6 +123,7 @@ _ENDS = ("low", "high")
 _EVIDENCE = ("p_differs", "p_differs_holm", "p_worse", "mde", "detected")
 _MODEL = ("model_nfr", "model_pfr")
 _LOST = {f"lost_{kind.replace(' ', '_')}": kind for kind in FLIP_KINDS}
+_CLASSES = tuple(f"{side}_{average}" for side in ("old", "new") for average in AVERAGES.values())
 _TEXTS = ("old_output", "new_output", "target", "prompt")
 _FORMULA = ("=", "+", "-", "@", "|", "%")
 
@@ -120,6 +141,7 @@ def document(comparison: Comparison, *, with_text: bool = False) -> dict[str, An
             **compared(comparison),
             "suite": plain(comparison.suite),
             "notices": [*map(notice, comparison.warnings)],
+            "price": _price(comparison.price),
             "tasks": [_task(task, with_text) for task in comparison.tasks],
         }
     )
@@ -175,6 +197,7 @@ CSV_COLUMNS = (
     *("excess_nfr", "excess_nfr_low", "excess_nfr_high", "floor_nfr"),
     *_MODEL,
     *_LOST,
+    *_CLASSES,
 )
 """The header of `comparison.csv`."""
 
@@ -196,6 +219,7 @@ def _task(task: TaskComparison, with_text: bool) -> dict[str, Any]:
         "readings": [*map(_reading, task.readings)],
         "shifts": plain(task.shifts),
         "divergence": plain(task.divergence),
+        "classes": _classes(task.classes, with_text),
         "worst": [_flip(flip, with_text) for flip in task.worst],
         "runs": {
             "old": {"path": task.old_path, "fingerprint": task.old_fingerprint},
@@ -219,6 +243,26 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "delta_gap": None if reading.delta_gap is None else estimate_object(reading.delta_gap),
         "disagrees": reading.disagrees,
     }
+
+
+def _price(price: Price | None) -> dict[str, Any] | None:
+    if price is None:
+        return None
+    whole: dict[str, Any] = plain(price)
+    for side in ("old_effort", "new_effort"):
+        if (effort := getattr(price, side)) is not None:
+            whole[side]["tokens_per_second"] = effort.tokens_per_second
+    return whole
+
+
+def _classes(classes: Classes | None, with_text: bool) -> dict[str, Any] | None:
+    if classes is None:
+        return None
+    whole: dict[str, Any] = {**plain(classes), "n": classes.n}
+    if classes.labels and not with_text:
+        whole["names"] = None
+    averages = AVERAGES.values()
+    return {**whole, "delta": {one: whole["new"][one] - whole["old"][one] for one in averages}}
 
 
 def _flip(flip: Flip, with_text: bool) -> dict[str, Any]:
@@ -266,7 +310,19 @@ def _flat(comparison: Comparison, task: TaskComparison) -> dict[str, Any]:
         row |= {f"{side}_{name}": getattr(counts, name) for name in _SIDE}
         row |= {f"{side}_model": model.name, f"{side}_revision": model.revision}
         row |= {f"{side}_dtype": model.dtype, f"{side}_run": run}
-    return row | _sureness(task) | _why(task)
+    return row | _sureness(task) | _why(task) | _by_class(task)
+
+
+def _by_class(task: TaskComparison) -> dict[str, Any]:
+    """The columns of macro averages over classes; empty cells where there are no classes."""
+    if task.classes is None:
+        return {}
+    sides = {"old": task.classes.old, "new": task.classes.new}
+    return {
+        f"{side}_{average}": getattr(scores, average)
+        for side, scores in sides.items()
+        for average in AVERAGES.values()
+    }
 
 
 def _why(task: TaskComparison) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from regress.errors import UsageError
 from regress.types import Comparison
-from regress.views.records import Block, FlipText, Row, Side, View
+from regress.views.price import HEADINGS
+from regress.views.records import Block, FlipText, PriceText, Row, Side, View
 from regress.views.view import build
 
 _OPENING = re.compile(r"[-+=](?=[-+=\s]|$)|#{1,6}(?=[#\s]|$)|\d{1,9}(?=[.)](?:\s|$))")
@@ -52,6 +53,7 @@ def render(comparison: Comparison, *, with_text: bool = False, beside: Sequence[
         ],
         *([escape(text)] for text in view.wide_legend),
         *beside,
+        *_price(view.price),
         *_worst(view.blocks, with_text),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
@@ -139,6 +141,16 @@ def _notes(view: View) -> Iterator[list[str]]:
         return
     yield ["## Notes"]
     yield [f"- {f'{note.mark}: ' if note.mark else ''}{escape(note.text)}" for note in view.footnotes]
+
+
+def _price(price: PriceText | None) -> Iterator[list[str]]:
+    if price is None:
+        return
+    yield ["## Price"]
+    rows = ([row.label.strip(), row.old, row.new, row.ratio] for row in price.rows)
+    yield table(["", *HEADINGS[1:]], rows, right=HEADINGS[1:])
+    for note in price.notes:
+        yield [escape(note)]
 
 
 def _worst(blocks: Sequence[Block], with_text: bool) -> Iterator[list[str]]:

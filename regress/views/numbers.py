@@ -152,6 +152,34 @@ def amount(change: float, scale: Scale) -> str:
     return score(abs(change)) if scale == "unbounded" else f"{percent(abs(change))} points"
 
 
+def size(amount: int | None) -> str:
+    """An amount of memory, exact as long as it is small.
+
+    >>> size(36_864), size(9_216), size(3 * 2**29), size(None)
+    ('36.0 KiB', '9,216 B', '1.50 GiB', 'unknown')
+    """
+    if amount is None or amount < 10_240:
+        return count(amount) + ("" if amount is None else " B")
+    value, unit = float(amount), "B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):  # noqa: B007 - the last one is what is left
+        value /= 1024
+        if value < 1000:
+            break
+    return f"{value:#.3g}".rstrip(".") + f" {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A stretch of time.
+
+    >>> duration(0.0421), duration(3.25), duration(754.0), duration(7_380.0)
+    ('0.04 s', '3.2 s', '12 min 34 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def p_value(p: float) -> str:
     """A p-value; a small one never looks like none at all.
 

@@ -85,6 +85,30 @@ class Block:
     """Worst first."""
 
 
+@dataclass(frozen=True)
+class PriceRow:
+    """One thing that a model takes up or took."""
+
+    label: str
+    """What; indented where it is part of the row above."""
+    old: str
+    """Of the old side."""
+    new: str
+    """Of the new side."""
+    ratio: str
+    """New by old."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceText:
+    """What the update costs."""
+
+    rows: tuple[PriceRow, ...]
+    """What the models take up, then what answering took where that can be compared."""
+    notes: tuple[str, ...]
+    """How it was measured, or why it is not shown."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """A comparison in words."""
@@ -109,6 +133,8 @@ class View:
     """What the columns mean that are shown only where there is room."""
     footnotes: tuple[Footnote, ...]
     """What to know, each said once."""
+    price: PriceText | None
+    """What the update costs; null where no run tells."""
     blocks: tuple[Block, ...]
     """The worst flips, task by task."""
 

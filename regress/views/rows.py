@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from regress.metrics.continuous import TAU
 from regress.types import QuadrantCounts, TaskComparison
+from regress.views.classes import classes_line
 from regress.views.evidence import evidence_line, floor_line, interval_line, wide_lines
 from regress.views.kinds import kinds_part, model_line, readings_line
 from regress.views.measures import MEASURES, Measure, instances, value
@@ -41,7 +42,7 @@ def row(task: TaskComparison, marks: Mapping[str, int]) -> Row:
         cells=(count(task.n), *(_cell(task, one) for one in MEASURES)),
         marks=_ranges(mine),
         lines=tuple(filter(None, lines)),
-        wide_lines=tuple(filter(None, (*wide_lines(task), shifts_line(task)))),
+        wide_lines=tuple(filter(None, (*wide_lines(task), classes_line(task), shifts_line(task)))),
     )
 
 

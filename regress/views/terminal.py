@@ -14,7 +14,8 @@ from rich.cells import cell_len
 
 from regress.types import Comparison
 from regress.views.listing import lay_out, pad, wrap
-from regress.views.records import Block, FlipText, Row, Side, View
+from regress.views.price import HEADINGS
+from regress.views.records import Block, FlipText, PriceText, Row, Side, View
 from regress.views.sentences import rest
 from regress.views.view import build
 from regress.views.words import inked
@@ -78,6 +79,7 @@ def render(
         _explained(view, width, wide),
         [ink.dim(line) for line in _legend(view, width, wide)],
         [line for note in view.footnotes for line in hanging(f"{note.mark or '·':>3}  ", note.text, width)],
+        _price(view.price, width, ink) if view.price else [],
         *(_worst(block, width, ink) for block in view.blocks),
         wrap(rest(where), width) if where else [],
     ]
@@ -118,6 +120,13 @@ def _explained_row(row: Row, name_width: int, width: int, wide: bool) -> Iterato
 def _legend(view: View, width: int, wide: bool) -> Iterator[str]:
     for text in (*view.legend, *(view.wide_legend if wide else ())):
         yield from wrap(text, width)
+
+
+def _price(price: PriceText, width: int, ink: Ink) -> list[str]:
+    rows = [list(HEADINGS), *([row.label, row.old, row.new, row.ratio] for row in price.rows)]
+    head, *body = lay_out(rows, right=[False, True, True, True], width=width)
+    notes = [ink.dim(line) for note in price.notes for line in wrap(note, width)]
+    return [ink.bold(head), *body, *notes]
 
 
 def _worst(block: Block, width: int, ink: Ink) -> list[str]:

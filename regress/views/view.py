@@ -14,6 +14,7 @@ from regress.views.evidence import alarms, suite_line
 from regress.views.measures import MEASURES, instances
 from regress.views.notices import ENGINE_AT_FAULT
 from regress.views.numbers import UNDEFINED, count, number, plural
+from regress.views.price import price_text
 from regress.views.prompts import question
 from regress.views.records import Block, Column, FlipText, Footnote, Row, Side, View
 from regress.views.rows import row
@@ -50,6 +51,7 @@ def build(comparison: Comparison) -> View:
             *(Footnote(mark="", text=text) for text in general),
             *(Footnote(mark=str(mark), text=text) for text, mark in marks.items()),
         ),
+        price=price_text(comparison.price),
         blocks=tuple(_block(task) for task in comparison.tasks if task.worst and not task.members),
     )
 

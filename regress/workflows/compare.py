@@ -100,9 +100,11 @@ def compare_runs(
     paths = {task: (str(old[task]), str(new[task])) for task in old}
     pairs = {}
     instances = {}
+    recorded = {}
     for task, (old_path, new_path) in paths.items():
         old_run, new_run = read_run(old_path), read_run(new_path)
         pairs[task] = pair(old_run, new_run, allow=allow)
+        recorded[task] = (old_run.manifest.recorded, new_run.manifest.recorded)
         table = known_instances(task, old_run, new_run)
         if table is not None:
             instances[task] = table
@@ -114,6 +116,7 @@ def compare_runs(
         worst=worst,
         paths=paths,
         floors=floors,
+        recorded=recorded,
         seed=resampling_seed,
     )
     return ComparedRuns.of(comparison, pairs, instances, floors)

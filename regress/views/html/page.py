@@ -29,6 +29,7 @@ from regress.views.html.texts import LONGEST
 from regress.views.measures import MEASURES
 from regress.views.numbers import count, plural
 from regress.views.pages import style, template
+from regress.views.price import HEADINGS
 from regress.views.records import FlipText, GateView, Row, View
 from regress.views.view import build
 
@@ -97,6 +98,7 @@ def render(comparison: Compared, judgement: Judgement | None = None, *, with_tex
         gate=_gate(comparison, judgement),
         judgement=judgement,
         pictures=pictures(comparison),
+        price_headings=HEADINGS,
         columns=[one for one in MEASURES if not one.wide],
         table=[(words, _cells(row, words)) for row, words in zip(comparison.tasks, view.rows, strict=True)],
         sections=list(_sections(comparison, view)),
