@@ -111,8 +111,10 @@ def load() -> Load:
         import torch
         from transformers import AutoModelForCausalLM
 
+        # grouped products of experts know no float64
+        experts = {"experts_implementation": "eager"} if dtype == "float64" else {}
         model, info = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), output_loading_info=True
+            str(folder), dtype=getattr(torch, dtype), output_loading_info=True, **experts
         )
         assert not any(info.values()), info
         return model.eval()

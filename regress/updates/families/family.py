@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from regress.errors import Unsupported
@@ -12,7 +12,6 @@ from regress.updates.expressions import Old, Tensor
 from regress.updates.families.rotary import without_old_keys
 
 Tensors = Mapping[str, Tensor]
-Names = frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +32,12 @@ class Family:
     """Canonical name by name on disk, of exactly the tensors that a completed configuration asks for."""
     settings: Callable[[Draft], dict[str, Any]]
     """What `config.json` says about a draft; raises `Unsupported` for what the family cannot express."""
-    unpack: Callable[[Architecture, dict[str, Tensor]], dict[str, Tensor]] = lambda _, tensors: tensors
-    """Undoes fusing and turning, after renaming; the identity where there is none."""
-    pack: Callable[[Architecture, dict[str, Tensor]], dict[str, Tensor]] = lambda _, tensors: tensors
-    """The inverse of `unpack`, before renaming."""
+    unpack: Callable[[Draft], dict[str, Tensor]] = lambda draft: dict(draft.tensors)
+    """Tensors by canonical names of a draft that has them fused or turned; its configuration is completed."""
+    pack: Callable[[Draft], dict[str, Tensor]] = lambda draft: dict(draft.tensors)
+    """The inverse of `unpack`."""
     fit: Callable[[Draft], Draft] = lambda draft: draft
-    """The same function in the form that the family can express, where one number of it is fixed."""
-    biases: Callable[[Names], Names] = lambda present: present
-    """Which projections must have a bias if `present` have one; others get one of 0 in a port."""
+    """The same function in the form that the family can express, as far as there is one."""
     head: str = "lm_head.weight"
     """Name on disk of the output projection, which a tied model may store a second time."""
     prefix: str = ""
@@ -86,8 +83,10 @@ def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Old], 
             )
     if missing := [name for name, canonical in names.items() if canonical not in found]:
         raise Unsupported(f"this {family.title} checkpoint lacks {_listed(missing)}")
-    found = family.unpack(architecture, found)
-    return Draft(model_type=family.name, config=config, tensors=found, architecture=architecture, dtype=dtype)
+    stored = Draft(
+        model_type=family.name, config=whole, tensors=found, architecture=architecture, dtype=dtype
+    )
+    return replace(stored, config=config, tensors=family.unpack(stored))
 
 
 def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -106,7 +105,7 @@ def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tenso
     names = {
         canonical: name for name, canonical in family.names(draft.shape, completed(family, config)).items()
     }
-    packed = family.pack(draft.shape, dict(draft.tensors))
+    packed = family.pack(draft)
     if strange := sorted(set(packed) - set(names)):
         raise Unsupported(f"{family.title} models have no {_listed(strange)}")
     if missing := sorted(set(names) - set(packed)):

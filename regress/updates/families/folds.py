@@ -1,16 +1,17 @@
-"""The same function with a setting of the configuration moved into the weights."""
+"""The same function in another form: settings moved into weights, and parts that do nothing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from regress.errors import Unsupported
 from regress.updates.draft import Draft, of_layer, part
-from regress.updates.expressions import Tensor, scale
+from regress.updates.expressions import Tensor, scale, zeros
 
 _TABLES = ("embed.weight", "positions.weight", "position_padding.weight")
+_MLP = ("gate.weight", "up.weight", "down.weight")
 _BRANCHES = ("o.weight", "o.bias", "down.weight", "down.bias")
 _FINAL = ("final_norm.weight", "final_norm.bias")
 
@@ -77,6 +78,72 @@ def with_unscaled_scores(draft: Draft) -> Draft:
     divided = with_scaled_scores(draft)
     quieter = 1 / math.sqrt(shape.head_dim)
     return _times(divided, {"q.weight": quieter, "q.bias": quieter}).but(scaled_scores=False)
+
+
+def with_biases(draft: Draft, needed: Callable[[frozenset[str]], frozenset[str]]) -> Draft:
+    """Biases of 0 beside the projections of a layer that must have one.
+
+    Args:
+        draft: The model.
+        needed: From the projections of a layer that have a bias to those that must have one.
+    """
+    present: dict[str, set[str]] = {}
+    for name in draft.tensors:
+        stem, piece, kind = _split(name)
+        if kind == "bias" and of_layer(name):
+            present.setdefault(stem, set()).add(piece)
+    added: dict[str, Tensor] = {}
+    for name, tensor in draft.tensors.items():
+        stem, piece, kind = _split(name)
+        if kind == "weight" and of_layer(name) and piece in needed(frozenset(present.get(stem, ()))):
+            added[f"{stem}.{piece}.bias"] = zeros(tensor.shape[0])
+    return replace(draft, tensors={**added, **draft.tensors}) if added else draft
+
+
+def with_experts(draft: Draft) -> Draft:
+    """Every MLP becomes the one expert of a router, which gives it the weight 1."""
+    shape = draft.shape
+    if shape.experts:
+        return draft
+    tensors = {_moved(name, "", "experts.0."): tensor for name, tensor in draft.tensors.items()}
+    routers = {f"layers.{layer}.router.weight": zeros(1, shape.hidden) for layer in range(shape.layers)}
+    return draft.but({**tensors, **routers}, experts=1, top_k=1)
+
+
+def without_experts(draft: Draft) -> Draft:
+    """Where there is one expert, it is the MLP; more than one stay."""
+    if draft.shape.experts != 1:
+        return draft
+    tensors = {
+        _moved(name, "experts.0.", ""): tensor
+        for name, tensor in draft.tensors.items()
+        if part(name) != "router.weight"
+    }
+    return draft.but(tensors, experts=0, top_k=0)
+
+
+def without_padding(draft: Draft) -> Draft:
+    """A table of positions begins with the first token's."""
+    kept = {name: tensor for name, tensor in draft.tensors.items() if name != "position_padding.weight"}
+    return replace(draft, tensors=kept)
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    """The name of an MLP's matrix with another word between layer and matrix."""
+    where = of_layer(name)
+    if where is None or part(name) not in _MLP or where[1] != old + part(name):
+        return name
+    return f"layers.{where[0]}.{new}{part(name)}"
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """What it belongs to, which part of it, and weight or bias.
+
+    >>> _split("layers.3.q.weight"), _split("embed.weight")
+    (('layers.3', 'q', 'weight'), ('', 'embed', 'weight'))
+    """
+    *stem, piece, kind = name.split(".")
+    return ".".join(stem), piece, kind
 
 
 def _times(draft: Draft, factors: Mapping[str, float]) -> Draft:

@@ -7,7 +7,8 @@ from typing import Any
 
 from regress.updates.draft import Architecture, Draft, part
 from regress.updates.expressions import Tensor, turn
-from regress.updates.families.family import Family, Names
+from regress.updates.families.family import Family
+from regress.updates.families.folds import with_biases, without_experts, without_padding
 from regress.updates.families.fused import join_rows, split_rows
 from regress.updates.families.limits import require, require_square, require_traits
 
@@ -76,7 +77,6 @@ def _settings(draft: Draft) -> dict[str, Any]:
         norm_first=True,
         qk_norm=False,
         positions="learned",
-        scores_by_layer=None,
     )
     require_square(shape, "GPT-2")
     return {
@@ -95,18 +95,20 @@ def _settings(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    turned = {name: turn(tensor) if part(name) in _TURNED else tensor for name, tensor in tensors.items()}
-    return split_rows(turned, "qkv", dict.fromkeys("qkv", shape.hidden))
+def _unpack(draft: Draft) -> dict[str, Tensor]:
+    return split_rows(_turned(draft.tensors), "qkv", dict.fromkeys("qkv", draft.shape.hidden))
 
 
-def _pack(_: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    fused = join_rows(tensors, "qkv", "qkv")
-    return {name: turn(tensor) if part(name) in _TURNED else tensor for name, tensor in fused.items()}
+def _pack(draft: Draft) -> dict[str, Tensor]:
+    return _turned(join_rows(draft.tensors, "qkv", "qkv"))
 
 
-def _all_projections(_: Names) -> Names:
-    return _PROJECTIONS
+def _turned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: turn(tensor) if part(name) in _TURNED else tensor for name, tensor in tensors.items()}
+
+
+def _fit(draft: Draft) -> Draft:
+    return with_biases(without_padding(without_experts(draft)), lambda _: _PROJECTIONS)
 
 
 FAMILY = Family(
@@ -136,7 +138,7 @@ FAMILY = Family(
     settings=_settings,
     unpack=_unpack,
     pack=_pack,
-    biases=_all_projections,
+    fit=_fit,
     prefix="transformer.",
     ignored=(".attn.bias", ".attn.masked_bias"),
     aliases={

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regress.updates.draft import Architecture, Draft
-from regress.updates.families.family import Family, Names
+from regress.updates.families.family import Family
+from regress.updates.families.folds import with_biases, with_unscaled_scores, without_padding
 from regress.updates.families.limits import require, require_square, require_traits
 
 _KINDS = ("global", "local")
+_PROJECTIONS = frozenset(("o", "up", "down"))
 _BARE = {f"attn.attention.{each}_proj": each for each in "qkv"}
 _BIASED = {
     "ln_1": "norm1",
@@ -89,7 +91,6 @@ def _settings(draft: Draft) -> dict[str, Any]:
         norm_first=True,
         qk_norm=False,
         positions="learned",
-        scaled_scores=False,
     )
     require_square(shape, "GPT-Neo")
     kinds = [kind or "global" for kind in shape.kinds]
@@ -115,8 +116,8 @@ def _settings(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _needed(present: Names) -> Names:
-    return present | {"o", "up", "down"}
+def _fit(draft: Draft) -> Draft:
+    return with_biases(without_padding(with_unscaled_scores(draft)), lambda _: _PROJECTIONS)
 
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -144,7 +145,7 @@ FAMILY = Family(
     architecture=_architecture,
     names=_names,
     settings=_settings,
-    biases=_needed,
+    fit=_fit,
     prefix="transformer.",
     ignored=(".attn.attention.bias", ".attn.attention.masked_bias"),
     aliases={"num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},

@@ -7,12 +7,14 @@ from typing import Any
 
 from regress.updates.draft import Architecture, Draft, part
 from regress.updates.expressions import Tensor, take
-from regress.updates.families.family import Family, Names
+from regress.updates.families.family import Family
+from regress.updates.families.folds import with_biases, with_scaled_scores
 from regress.updates.families.fused import join_rows, split_rows
 from regress.updates.families.limits import require_square, require_traits
 from regress.updates.families.rotary import parameters, rotated
 
 _ATTENTION = {"attention.query_key_value": "qkv", "attention.dense": "o"}
+_PROJECTIONS = frozenset("qkvo")
 _FUSED = ("qkv.weight", "qkv.bias")
 _OTHERS = {
     "input_layernorm": "norm1",
@@ -77,7 +79,6 @@ def _settings(draft: Draft) -> dict[str, Any]:
         norm_first=True,
         qk_norm=False,
         positions="rotary",
-        scaled_scores=True,
     )
     require_square(shape, "GPT-NeoX")
     return {
@@ -97,15 +98,15 @@ def _settings(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    sorted_rows = _moved(tensors, _places(shape))
-    return split_rows(sorted_rows, "qkv", dict.fromkeys("qkv", shape.hidden))
+def _unpack(draft: Draft) -> dict[str, Tensor]:
+    ordered = _moved(draft.tensors, _places(draft.shape))
+    return split_rows(ordered, "qkv", dict.fromkeys("qkv", draft.shape.hidden))
 
 
-def _pack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    places = _places(shape)
+def _pack(draft: Draft) -> dict[str, Tensor]:
+    places = _places(draft.shape)
     back = sorted(range(len(places)), key=places.__getitem__)
-    return _moved(join_rows(tensors, "qkv", "qkv"), back)
+    return _moved(join_rows(draft.tensors, "qkv", "qkv"), back)
 
 
 def _places(shape: Architecture) -> list[int]:
@@ -125,9 +126,12 @@ def _moved(tensors: Mapping[str, Tensor], places: Sequence[int]) -> dict[str, Te
     }
 
 
-def _needed(present: Names) -> Names:
-    attention = frozenset("qkvo")
-    return present | {"up", "down"} | (attention if present & attention else frozenset())
+def _fit(draft: Draft) -> Draft:
+    return with_biases(with_scaled_scores(draft), _biased)
+
+
+def _biased(present: frozenset[str]) -> frozenset[str]:
+    return frozenset(("up", "down")) | (_PROJECTIONS if present & _PROJECTIONS else frozenset())
 
 
 FAMILY = Family(
@@ -156,7 +160,7 @@ FAMILY = Family(
     settings=_settings,
     unpack=_unpack,
     pack=_pack,
-    biases=_needed,
+    fit=_fit,
     head="embed_out.weight",
     prefix="gpt_neox.",
     ignored=(".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"),

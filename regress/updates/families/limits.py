@@ -26,18 +26,6 @@ _TRAITS: Mapping[str, Mapping[Any, str]] = {
         "learned": "a table of learned positions",
         "none": "no positions",
     },
-    "scaled_scores": {
-        True: "scores divided by sqrt(head_dim)",
-        False: "scores that are not divided by sqrt(head_dim)",
-    },
-    "scores_by_layer": {
-        True: "scores divided by the layer's number",
-        False: "scores that are the same in every layer",
-    },
-    "multipliers": {
-        True: "multipliers of embeddings, residuals or logits",
-        False: "no multipliers of embeddings, residuals or logits",
-    },
 }
 
 
@@ -58,19 +46,18 @@ def require_traits(shape: Architecture, title: str, **needed: Any) -> None:
         Unsupported: With both in words.
     """
     met = _traits(shape)
-    for trait, value in {"scores_by_layer": False, "multipliers": False, **needed}.items():
-        if value is not None and met[trait] != value:
+    for trait, value in needed.items():
+        if met[trait] != value:
             words = _TRAITS[trait]
             raise Unsupported(f"{title} models have {words[value]}, and this one has {words[met[trait]]}")
 
 
 def _traits(shape: Architecture) -> dict[str, Any]:
-    named = ("norm", "gated", "parallel", "norm_first", "qk_norm", "scaled_scores", "scores_by_layer")
+    named = ("norm", "gated", "parallel", "norm_first", "qk_norm")
     positions = "rotary" if shape.rope is not None else "learned" if shape.learned_positions else "none"
     return {name: getattr(shape, name) for name in named} | {
         "experts": bool(shape.experts),
         "positions": positions,
-        "multipliers": {shape.embed_scale, shape.residual_scale, shape.logit_divisor} != {1.0},
     }
 
 

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from regress.updates.draft import Architecture
+from regress.updates.draft import Architecture, Draft
 from regress.updates.expressions import Tensor
-from regress.updates.families.family import Family, Names
+from regress.updates.families.family import Family
+from regress.updates.families.folds import (
+    with_biases,
+    with_experts,
+    with_scaled_scores,
+    without_experts,
+    without_multipliers,
+)
 from regress.updates.families.fused import join_rows, split_rows
 from regress.updates.families.kin import DEFAULTS, KIN, Kin
 from regress.updates.families.limits import require
@@ -132,23 +139,36 @@ def _experts(architecture: Architecture, theirs: str, ours: str) -> dict[str, st
     }
 
 
-def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _unpack(draft: Draft) -> dict[str, Tensor]:
+    shape = draft.shape
     shared = shape.kv_heads * shape.head_dim
-    attention = split_rows(tensors, "qkv", {"q": shape.heads * shape.head_dim, "k": shared, "v": shared})
+    attention = split_rows(
+        draft.tensors, "qkv", {"q": shape.heads * shape.head_dim, "k": shared, "v": shared}
+    )
     return split_rows(attention, "gate_up", {"gate": shape.ffn, "up": shape.ffn})
 
 
-def _pack(kin: Kin, _: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _pack(kin: Kin, draft: Draft) -> dict[str, Tensor]:
     if not kin.fused:
-        return tensors
-    return join_rows(join_rows(tensors, ("q", "k", "v"), "qkv"), ("gate", "up"), "gate_up")
+        return dict(draft.tensors)
+    return join_rows(join_rows(draft.tensors, ("q", "k", "v"), "qkv"), ("gate", "up"), "gate_up")
 
 
-def _biases(kin: Kin, present: Names) -> Names:
-    needed = present | frozenset(kin.biased)
-    if kin.attention_bias and present & frozenset(_ATTENTION):
+def _fit(kin: Kin, draft: Draft) -> Draft:
+    if not kin.multipliers:
+        draft = without_multipliers(with_scaled_scores(draft))
+    draft = with_experts(draft) if kin.experts else without_experts(draft)
+    return with_biases(draft, partial(_biased, kin))
+
+
+def _biased(kin: Kin, present: frozenset[str]) -> frozenset[str]:
+    """All of the attention's or the MLP's projections, where a setting decides for all of them."""
+    needed = frozenset(kin.biased)
+    if kin.attention_bias and not present.isdisjoint(_ATTENTION):
         needed |= frozenset(_ATTENTION)
-    return needed | frozenset(_MLP) if present & frozenset(_MLP) else needed
+    if kin.mlp_bias and not present.isdisjoint(_MLP):
+        needed |= frozenset(_MLP)
+    return needed
 
 
 def _family(kin: Kin) -> Family:
@@ -162,7 +182,7 @@ def _family(kin: Kin) -> Family:
         settings=partial(settings, kin),
         unpack=_unpack,
         pack=partial(_pack, kin),
-        biases=partial(_biases, kin),
+        fit=partial(_fit, kin),
         prefix="model.",
         ignored=(".rotary_emb.inv_freq",),
         aliases={"num_experts": "num_local_experts"} if kin.experts else {},

@@ -75,8 +75,6 @@ def _expressible(kin: Kin, shape: Architecture) -> None:
         positions="rotary",
         qk_norm=kin.qk_norm,
         experts=kin.experts,
-        scaled_scores=None if kin.multipliers else True,
-        multipliers=None if kin.multipliers else False,
     )
     require(
         kin.share is not None or shape.rotary == shape.head_dim,

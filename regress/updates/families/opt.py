@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from regress.updates.draft import Architecture, Draft, part
 from regress.updates.expressions import Fill, Tensor, ones, zeros
-from regress.updates.families.family import Family, Names
-from regress.updates.families.folds import with_eps
+from regress.updates.families.family import Family
+from regress.updates.families.folds import with_biases, with_eps, with_scaled_scores
 from regress.updates.families.fused import join_rows, split_rows
 from regress.updates.families.limits import require, require_square, require_traits
 
@@ -66,7 +67,7 @@ def _names(architecture: Architecture, config: Mapping[str, Any]) -> dict[str, s
         names["lm_head.weight"] = "head.weight"
     norms = ("weight", "bias") if config["layer_norm_elementwise_affine"] else ()
     biased = ("weight", "bias") if config["enable_bias"] else ("weight",)
-    if config["do_layer_norm_before"] and not config["_remove_final_layer_norm"]:
+    if _ends_with_norm(config):
         names |= {f"{top}final_layer_norm.{kind}": f"final_norm.{kind}" for kind in norms}
     for layer in range(architecture.layers):
         for parts, kinds in ((_PROJECTIONS, biased), (_NORMS, norms)):
@@ -76,6 +77,10 @@ def _names(architecture: Architecture, config: Mapping[str, Any]) -> dict[str, s
                 for kind in kinds
             }
     return names
+
+
+def _ends_with_norm(config: Mapping[str, Any]) -> bool:
+    return bool(config["do_layer_norm_before"]) and not config["_remove_final_layer_norm"]
 
 
 def _settings(draft: Draft) -> dict[str, Any]:
@@ -89,7 +94,6 @@ def _settings(draft: Draft) -> dict[str, Any]:
         parallel=False,
         qk_norm=False,
         positions="learned",
-        scaled_scores=True,
     )
     require_square(shape, "OPT")
     require(
@@ -127,13 +131,14 @@ def _is_norm(name: str) -> bool:
     return part(name).partition(".")[0] in ("norm1", "norm2", "final_norm")
 
 
-def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _unpack(draft: Draft) -> dict[str, Tensor]:
+    shape = draft.shape
     rows = {"position_padding": _PADDING, "positions": shape.context}
-    whole = split_rows(tensors, "position_table", rows)
-    if any(map(_is_norm, tensors)):
+    whole = split_rows(draft.tensors, "position_table", rows)
+    if draft.config["layer_norm_elementwise_affine"]:
         return whole
     norms = [f"layers.{layer}.{norm}" for layer in range(shape.layers) for norm in ("norm1", "norm2")]
-    norms += ["final_norm"] if shape.norm_first else []
+    norms += ["final_norm"] if _ends_with_norm(draft.config) else []
     return whole | {
         f"{norm}.{kind}": make(shape.hidden)
         for norm in norms
@@ -141,19 +146,21 @@ def _unpack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor
     }
 
 
-def _pack(shape: Architecture, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    tensors.setdefault("position_padding.weight", zeros(_PADDING, shape.hidden))
+def _pack(draft: Draft) -> dict[str, Tensor]:
+    tensors = dict(draft.tensors)
     if _plain_norms(tensors):
         tensors = {name: tensor for name, tensor in tensors.items() if not _is_norm(name)}
     return join_rows(tensors, ("position_padding", "positions"), "position_table")
 
 
 def _fit(draft: Draft) -> Draft:
-    return with_eps(draft, _EPS)
+    draft = with_biases(with_scaled_scores(draft), _all_or_none)
+    tensors = {"position_padding.weight": zeros(_PADDING, draft.shape.hidden), **draft.tensors}
+    return with_eps(replace(draft, tensors=tensors), _EPS)
 
 
-def _all_or_none(present: Names) -> Names:
-    return frozenset(_PROJECTIONS.values()) if present else present
+def _all_or_none(present: frozenset[str]) -> frozenset[str]:
+    return frozenset(_PROJECTIONS.values()) if present & frozenset(_PROJECTIONS.values()) else frozenset()
 
 
 FAMILY = Family(
@@ -185,7 +192,6 @@ FAMILY = Family(
     unpack=_unpack,
     pack=_pack,
     fit=_fit,
-    biases=_all_or_none,
     prefix="model.",
     fresh={"dropout": 0.0, "attention_dropout": 0.0, "layerdrop": 0.0},
 )
