@@ -1,7 +1,8 @@
 """Whether a new model is what its recipe claims, measured in float32, and in float64 for sharp claims.
 
     identical   every logit bit for bit, with and without cache
-    same        max|Δlogit| ≤ 1e-4 of the logits' standard deviation in float32, ≤ 1e-6 in float64
+    same        max|Δlogit| ≤ 1e-4 of the logits' standard deviation in float32; in float64 ≤ 1e-6 of it
+                before weights are rounded to what they are stored as, ≤ 1e-5 after
     near        mean divergence ≤ 0.01 nats: no more than a number format costs
     argmax      the same greedy choice everywhere, in float64
     other       it loads, and its logits are numbers
@@ -12,7 +13,7 @@ A choice whose top-2 margin is above 2·max|Δlogit| cannot have flipped: the sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from regress.updates.observe import Observed, observe, observe_writing
 from regress.updates.precision import precisely
 from regress.updates.probes import Probe, beginnings, probes, tokenized
 
-IN_FLOAT32, IN_FLOAT64 = 1e-4, 1e-6
-"""Largest change of a logit that rounding explains, as a share of the logits' standard deviation."""
+IN_FLOAT32, IN_FLOAT64, ROUNDED = 1e-4, 1e-6, 1e-5
+"""Largest change of a logit that rounding explains, as a share of the logits' standard deviation: of what is
+computed in float32, in float64, and in float64 with scaled weights that were rounded to float32."""
 NEAR_KLD = 1e-2
 """Nats that a change of number format may cost on average; above it behaviour changes."""
 
@@ -46,7 +48,13 @@ class Shown:
 
 
 def verify(
-    old: Path, new: Path, claim: Claim, *, texts: Sequence[str] = (), round_trip: bool | None = None
+    old: Path,
+    new: Path,
+    claim: Claim,
+    *,
+    texts: Sequence[str] = (),
+    round_trip: bool | None = None,
+    unrounded: Callable[[], Any] | None = None,
 ) -> Check:
     """Load both models, show them the same, and judge the claim. Both are in memory together.
 
@@ -56,6 +64,8 @@ def verify(
         claim: What is claimed of it.
         texts: Real prompts to show beside random ids.
         round_trip: What is known of the stored model against the one in memory.
+        unrounded: Makes the new model in float64 with weights as they were computed; without it, the stored
+            ones are taken.
 
     Raises:
         UpdateError: If a model cannot be loaded whole.
@@ -66,10 +76,12 @@ def verify(
     exact = None
     if claim.level in (Level.SAME, Level.ARGMAX) or (claim.level is Level.IDENTICAL and not seen.identical):
         del models
-        exact = _measure_exactly(load(old, "float64"), load(new, "float64"), shown)
+        exact = _measure_exactly(load(old, "float64"), (unrounded or (lambda: load(new, "float64")))(), shown)
     return Check(
         claim=claim.name,
-        violated=_violated(claim, seen, exact, wrote, round_trip),
+        violated=_violated(
+            claim, seen, exact, wrote, round_trip, limit=ROUNDED if unrounded is None else IN_FLOAT64
+        ),
         max_error=seen.largest,
         spread=seen.spread,
         max_error_float64=None if exact is None else exact.largest,
@@ -116,7 +128,13 @@ def _measure_exactly(old: Any, new: Any, shown: Shown) -> Observed:
 
 
 def _violated(
-    claim: Claim, seen: Observed, exact: Observed | None, wrote: bool, round_trip: bool | None
+    claim: Claim,
+    seen: Observed,
+    exact: Observed | None,
+    wrote: bool,
+    round_trip: bool | None,
+    *,
+    limit: float,
 ) -> str | None:
     if not seen.finite:
         return f"its logits are no numbers ({seen.where})"
@@ -126,7 +144,7 @@ def _violated(
         case Level.IDENTICAL if not seen.identical:
             return f"logits differ by up to {seen.largest:.2g} ({seen.where}), and not one bit may"
         case Level.SAME:
-            return _unequal(seen, exact, wrote)
+            return _unequal(seen, exact, wrote, limit)
         case Level.NEAR if not seen.kld / seen.positions <= NEAR_KLD:
             mean = seen.kld / seen.positions
             return f"its divergence is {mean:.2g} nats a token, more than a number format costs ({NEAR_KLD})"
@@ -137,12 +155,12 @@ def _violated(
     return None
 
 
-def _unequal(seen: Observed, exact: Observed | None, wrote: bool) -> str | None:
-    for found, limit, where in ((exact, IN_FLOAT64, "float64"), (seen, IN_FLOAT32, "float32")):
-        if found is not None and not found.largest <= limit * found.spread:
+def _unequal(seen: Observed, exact: Observed | None, wrote: bool, limit: float) -> str | None:
+    for found, allowed, where in ((exact, limit, "float64"), (seen, IN_FLOAT32, "float32")):
+        if found is not None and not found.largest <= allowed * found.spread:
             share = found.largest / found.spread
             return (
                 f"logits differ by {share:.2g} of their standard deviation in {where} ({found.where}), "
-                f"and rounding explains {limit:g}"
+                f"and rounding explains {allowed:g}"
             )
     return None if wrote else "it writes something else with its cache"
