@@ -1,4 +1,4 @@
-"""Recipes as they are typed: what is read, what is refused and how, and that a step prints as it was typed."""
+"""Recipes as they are typed: what is read, what is refused and how; a step prints as it was typed."""
 
 from __future__ import annotations
 
