@@ -69,6 +69,10 @@ def test_a_log_has_the_beginning_the_end_and_every_remark(told: Callable[..., st
     ]
 
 
+def test_what_is_counted_need_not_be_instances(told: Callable[..., str]) -> None:
+    assert told([Started(**RUN, done=0, total=24, counted="windows")]) == "demo-v1 · piqa: 24 windows\n"
+
+
 def test_a_log_has_a_line_every_ten_seconds_with_rate_and_time_left(told: Callable[..., str]) -> None:
     lines = told(STORY, step=16.0).splitlines()
     assert lines[2] == "demo-v1 · piqa: 128 of 400, 8/s, about 0 min 34 s left"

@@ -24,8 +24,8 @@ from regress.errors import EngineError, ModelError, first_line
 from regress.metrics.divergence import Floats, log_softmax, outside
 from regress.types import ModelSpec
 
-BLOCK = 2**22
-"""Numbers in a block of log-probabilities: 32 MiB, of which a few are needed at a time."""
+BLOCK = 2**18
+"""Numbers in a block of log-probabilities: 2 MiB, of which the few that are needed stay in the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
