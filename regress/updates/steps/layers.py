@@ -49,6 +49,4 @@ class Layers:
         copies = len(self.map) - len(set(self.map))
         if not (self.tied and copies):
             return ()
-        return (
-            f"In an ordinary checkpoint, layers that share the weights of others ({copies}) are copies of them.",
-        )
+        return (f"Layers that share the weights of others ({copies}) are copies in an ordinary checkpoint.",)
