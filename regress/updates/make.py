@@ -28,8 +28,13 @@ Say = Callable[[str], None]
 class Measured(Protocol):
     """A step that must see the model run before it can be planned to the end."""
 
+    @property
+    def measures(self) -> bool:
+        """Whether it still must."""
+        ...
+
     def settle(self, model: Any, batches: Sequence[torch.Tensor]) -> Step:
-        """The step with what was measured of `model` on [1, T] token ids; itself where it needs nothing."""
+        """The step with what was measured of `model` on [1, T] token ids."""
         ...
 
 
@@ -46,8 +51,25 @@ class Combining(Protocol):
         ...
 
 
-def planned(old: Checkpoint, steps: Sequence[Step], *, dtype: str | None = None) -> tuple[Plan, Models]:
+Find = Callable[[str], Path]
+"""The folder of a model by its name."""
+
+
+def folder_named(name: str) -> Path:
+    """The folder that a name is the path of."""
+    return Path(name).expanduser()
+
+
+def planned(
+    old: Checkpoint, steps: Sequence[Step], *, dtype: str | None = None, find: Find = folder_named
+) -> tuple[Plan, Models]:
     """The plan of a recipe, and the models that it reads from; no weights are read.
+
+    Args:
+        old: The old model.
+        steps: In order.
+        dtype: Type of the stored weights; by default the old one if that loses nothing, else float32.
+        find: Finds models that steps name.
 
     Raises:
         Unsupported: If the model cannot be changed so.
@@ -59,15 +81,16 @@ def planned(old: Checkpoint, steps: Sequence[Step], *, dtype: str | None = None)
             do="Name the base, and put `adapt:load=…,merge=true` first.",
         )
     models: dict[str, StoredModel] = {"old": open_model(old.folder)}
-    opened = [_opened(step, models) for step in steps]
+    opened = [_opened(step, models, find) for step in steps]
     return plan(models["old"].draft(), opened, dtype=dtype), models
 
 
-def _opened(step: Step, models: dict[str, StoredModel]) -> Step:
+def _opened(step: Step, models: dict[str, StoredModel], find: Find) -> Step:
     if not isinstance(step, Combining):
         return step
     for name in step.models():
-        models.setdefault(name, open_model(Path(name).expanduser()))
+        if name not in models:
+            models[name] = open_model(find(name))
     return step.with_drafts({name: models[name].draft(name) for name in step.models()})
 
 
@@ -79,6 +102,7 @@ def make(
     dtype: str | None = None,
     seed: int = 0,
     texts: Sequence[str] = (),
+    find: Find = folder_named,
     say: Say = lambda _: None,
 ) -> Update:
     """Make a new model from an old one, check what it claims, and keep it only if that holds.
@@ -90,6 +114,7 @@ def make(
         dtype: Type of the stored weights; by default the old one if that loses nothing, else float32.
         seed: Decides all new random numbers.
         texts: Real prompts for measuring and for the check.
+        find: Finds models that steps name.
         say: Called with what begins.
 
     Raises:
@@ -98,8 +123,8 @@ def make(
         UpdateError: If `out` is taken, or the new model cannot be loaded.
     """
     require_free(out)
-    steps = _settled(old, steps, seed=seed, texts=texts, say=say)
-    made, models = planned(old, steps, dtype=dtype)
+    steps = _settled(old, steps, find, seed=seed, texts=texts, say=say)
+    made, models = planned(old, steps, dtype=dtype, find=find)
     with new_folder(out) as folder:
         say(f"writing {out.name}")
         write_model(made, models, folder, seed)
@@ -112,7 +137,7 @@ def make(
                 do="Nothing was kept. This is a defect of the recipe; please report it.",
             )
         update = Update(plan=outline(old.name, models["old"], made), check=check, path=str(out))
-        write_record(folder, update, made.claim, old=old, seed=seed)
+        write_record(folder, update, made.claim, old=old, others=models, seed=seed)
     return update
 
 
@@ -153,14 +178,14 @@ CALIBRATION = 128
 
 
 def _settled(
-    old: Checkpoint, steps: Sequence[Step], *, seed: int, texts: Sequence[str], say: Say
+    old: Checkpoint, steps: Sequence[Step], find: Find, *, seed: int, texts: Sequence[str], say: Say
 ) -> list[Step]:
     """Steps that must see the model run, settled on what all before them make of it."""
     done: list[Step] = []
     for step in steps:
-        if isinstance(step, Measured):
+        if isinstance(step, Measured) and step.measures:
             say(f"running the model to choose what {step.verb} does")
-            made, models = planned(old, done)
+            made, models = planned(old, done, find=find)
             model = in_memory(made.config, state(made, models, seed, "float32"), "float32")
             step = step.settle(model, _batches(old.folder, texts, int(made.config["vocab_size"])))
         done.append(step)

@@ -21,6 +21,19 @@ VERBS: Mapping[str, str] = {
     "grow": "Grow",
     "insert": "Insert",
     "moe": "Moe",
+    "port": "Port",
+    "reparam": "Reparam",
+    "extend": "Extend",
+    "cast": "Cast",
+    "layers": "Layers",
+    "drop": "Drop",
+    "activate": "Activate",
+    "norm": "Norm",
+    "position": "Position",
+    "quantize": "Quantize",
+    "prune": "Prune",
+    "merge": "Merge",
+    "edit": "Edit",
 }
 """The class of each verb, in the module of the verb's name."""
 
@@ -183,7 +196,8 @@ def _whole(value: Any) -> int:
 def _several(value: Any, kind: Any) -> Any:
     """`[0,1,2]`, `0+1+2`, a range `0-4`, one value, or a list."""
     if isinstance(value, str):
-        pieces: list[Any] = [piece.strip() for piece in re.split(r"[,+]", value.strip("[]")) if piece.strip()]
+        between = "[,+]" if kind is int else ","  # a path may have a plus
+        pieces: list[Any] = [piece.strip() for piece in re.split(between, value.strip("[]")) if piece.strip()]
         if kind is int:
             pieces = [number for piece in pieces for number in _counted(piece)]
     else:

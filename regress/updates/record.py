@@ -12,6 +12,7 @@ from regress.changes import Check, Update
 from regress.checkpoints import Checkpoint
 from regress.errors import UpdateError
 from regress.identity import plain, rebuilt, strict
+from regress.updates.build import Models
 from regress.updates.claims import Claim, claim_of
 from regress.weights import weight_files, weight_hash
 
@@ -19,19 +20,21 @@ RECORD = "update.json"
 _VERSIONS = ("torch", "transformers", "safetensors", "numpy", "peft")
 
 
-def write_record(folder: Path, update: Update, claim: Claim, *, old: Checkpoint, seed: int) -> None:
+def write_record(
+    folder: Path, update: Update, claim: Claim, *, old: Checkpoint, others: Models, seed: int
+) -> None:
     """Write `update.json` and a short README into the new model's folder."""
     import torch
 
-    files, _ = weight_files(old.folder, allow_bin=False)
     document = {
         "schema": 1,
         "old": {
             "name": old.name,
             "revision": old.revision,
             "fingerprint": old.fingerprint,
-            "sha256": {file.name: weight_hash(file) for file in files},
+            "sha256": _hashes(old.folder),
         },
+        "others": {name: _hashes(model.folder) for name, model in others.items() if name != "old"},
         "seed": seed,
         "versions": {name: _version(name) for name in ("regress-harness", *_VERSIONS)},
         "machine": {"architecture": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()},
@@ -62,6 +65,11 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise UpdateError(f"{path} is not a record of `regress update` ({error})") from None
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files, _ = weight_files(folder, allow_bin=False)
+    return {file.name: weight_hash(file) for file in files}
 
 
 def _version(distribution: str) -> str:

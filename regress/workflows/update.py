@@ -62,6 +62,7 @@ def apply(
         dtype=dtype,
         seed=seed,
         texts=prompts(MANY) if texts is None else texts,
+        find=_folder,
         say=lambda text: progress(Working(text=text)),
     )
 
@@ -73,7 +74,7 @@ def plan(old: str, steps: Sequence[Step | str], *, dtype: str | None = None) -> 
         Unsupported: If the model cannot be changed so.
         RegressError: If a model cannot be found or used.
     """
-    found, models = making.planned(_resolved(old), _steps(steps), dtype=dtype)
+    found, models = making.planned(_resolved(old), _steps(steps), dtype=dtype, find=_folder)
     return outline(old, models["old"], found)
 
 
@@ -141,6 +142,10 @@ def read_texts(path: str) -> list[str]:
 
 def _resolved(name: str) -> Checkpoint:
     return resolve(name, known_models(load_config()))
+
+
+def _folder(name: str) -> Path:
+    return _resolved(name).folder
 
 
 def _steps(steps: Sequence[Step | str]) -> list[Step]:

@@ -33,6 +33,11 @@ class Drop:
         note = f"Which {self.n} of {total} layers go is measured when the model is made."
         return Change(draft=mapped(draft, kept), claim=OTHER, notes=(note,) if self.n is not None else ())
 
+    @property
+    def measures(self) -> bool:
+        """Whether it must see the model run."""
+        return self.n is not None
+
     def settle(self, model: Any, batches: Sequence[Any]) -> Drop:
         """This step with its layers chosen, by running `model` over `batches` of token ids.
 
@@ -41,8 +46,6 @@ class Drop:
         Raises:
             UsageError: If there are no batches to measure with.
         """
-        if self.n is None:
-            return self
         from regress.updates.steps.influence import influences
 
         if not batches:

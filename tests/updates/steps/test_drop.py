@@ -67,7 +67,8 @@ def test_on_paper_the_number_is_right_and_a_note_says_what_is_measured(models: A
 
 
 def test_chosen_layers_need_no_model() -> None:
-    assert Drop(layers=(1,)).settle(None, []) == Drop(layers=(1,))
+    assert not Drop(layers=(1,)).measures
+    assert Drop(n=1).measures
 
 
 @pytest.mark.parametrize(
