@@ -89,7 +89,7 @@ def tensors() -> Tensors:
     def of(folder: Path) -> dict[str, Any]:
         from safetensors.torch import load_file
 
-        return load_file(folder / "model.safetensors")
+        return dict(load_file(folder / "model.safetensors"))
 
     return of
 
