@@ -43,8 +43,8 @@ class Merge:
     base: str | None = None
     """`task`: folder of the model that the others were trained from; null if that is the old model."""
     slices: tuple[str, ...] | None = None
-    """`passthrough`: `MODEL:FIRST-LAST` pieces in order, as [0:0-15,1:8-23]: model 0 is the old one, 1 the first
-    of the others; layers count from 0, and both ends are in. What is in no layer is the old model's."""
+    """`passthrough`: pieces `MODEL:FIRST-LAST` in order, as [0:0-15,1:8-23]. Model 0 is the old one, 1 the
+    first of the others; layers count from 0, both ends are in. What is in no layer is the old model's."""
     _drafts: Mapping[str, Draft] | None = field(default=None, repr=False, compare=False)
     """The other models on paper, by folder."""
 
@@ -113,7 +113,7 @@ class Merge:
             raise UsageError(f"{self.weights[0]} is not between the two models", allowed="0 to 1")
 
     def _notes(self, draft: Draft) -> tuple[str, ...]:
-        kept = "Tokenizer and configuration are the old model's; that the others mean the same tokens is assumed."
+        kept = "Tokenizer and configuration are the old model's; the others must mean the same tokens."
         if draft.architecture is not None and draft.shape.tied and self.method != "passthrough":
             return (kept, "Embedding and output projection are one, and are merged as one.")
         return (kept,)
