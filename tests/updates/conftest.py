@@ -27,6 +27,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
     "phi3": _GROUPED,
     "granite": {**_GROUPED, "attention_multiplier": 0.3, "residual_multiplier": 0.4,
                 "embedding_multiplier": 3.0, "logits_scaling": 5.0},
+    "arcee": _GROUPED,
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64},
     "gpt_neo": {"hidden_size": 32, "num_layers": 3, "attention_types": _LOCAL, "num_heads": 4,
                 "max_position_embeddings": 64, "window_size": 8},

@@ -1,4 +1,4 @@
-"""Llama's kin: in what models with RMSNorm, rotary positions and a gated MLP differ from each other."""
+"""Llama's kin: in what models with RMSNorm and rotary positions differ from each other."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class Kin:
     """Whether `attention_bias` is a setting."""
     mlp_bias: bool = False
     """Whether `mlp_bias` is a setting."""
+    gated: bool = True
+    """Whether the MLP has a gate."""
     qk_norm: bool = False
     """Whether queries and keys are normalised."""
     experts: bool = False
@@ -162,6 +164,26 @@ KIN = (
             "embedding_multiplier": 1.0,
             "residual_multiplier": 1.0,
             "logits_scaling": 1.0,
+        },
+    ),
+    Kin(
+        name="arcee",
+        title="Arcee",
+        model_class="ArceeForCausalLM",
+        attention_bias=True,
+        mlp_bias=True,
+        gated=False,
+        divides=True,
+        defaults={
+            "hidden_size": 2560,
+            "intermediate_size": 18432,
+            "hidden_act": "relu2",
+            "max_position_embeddings": 4096,
+            "rms_norm_eps": 1e-5,
+            "bos_token_id": 128000,
+            "eos_token_id": 128001,
+            "attention_bias": False,
+            "mlp_bias": False,
         },
     ),
 )

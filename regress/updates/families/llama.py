@@ -1,4 +1,4 @@
-"""Llama and its kin: RMSNorm, rotary positions, gated MLP; how they are read and named."""
+"""Llama and its kin: RMSNorm and rotary positions; how they are read and named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from regress.updates.expressions import Tensor
 from regress.updates.families.family import Family
 from regress.updates.families.folds import (
     with_biases,
+    with_eps,
     with_experts,
     with_scaled_scores,
     without_experts,
@@ -48,7 +49,7 @@ def _architecture(kin: Kin, config: Mapping[str, Any]) -> Architecture:
         activation=str(config["hidden_act"]),
         norm="rms",
         eps=float(config["rms_norm_eps"]),
-        gated=True,
+        gated=kin.gated,
         tied=bool(config["tie_word_embeddings"]),
         rope=rope,
         rotary=rotated(rope, head_dim),
@@ -126,9 +127,13 @@ def _mlp(kin: Kin, config: Mapping[str, Any], theirs: str, ours: str) -> dict[st
     kinds = ("weight", "bias") if kin.mlp_bias and config["mlp_bias"] else ("weight",)
     return {
         f"{theirs}{each}_proj.{kind}": f"{ours}{each}.{kind}"
-        for each in (("gate_up", "down") if kin.fused else _MLP)
+        for each in (("gate_up", "down") if kin.fused else _projections(kin))
         for kind in kinds
     }
+
+
+def _projections(kin: Kin) -> tuple[str, ...]:
+    return _MLP if kin.gated else _MLP[1:]
 
 
 def _experts(architecture: Architecture, theirs: str, ours: str) -> dict[str, str]:
@@ -158,6 +163,8 @@ def _fit(kin: Kin, draft: Draft) -> Draft:
     if not kin.multipliers:
         draft = without_multipliers(with_scaled_scores(draft))
     draft = with_experts(draft) if kin.experts else without_experts(draft)
+    if draft.shape.qk_eps is not None:  # one number in the configuration serves all norms
+        draft = with_eps(draft, draft.shape.qk_eps)
     return with_biases(draft, partial(_biased, kin))
 
 
@@ -167,7 +174,7 @@ def _biased(kin: Kin, present: frozenset[str]) -> frozenset[str]:
     if kin.attention_bias and not present.isdisjoint(_ATTENTION):
         needed |= frozenset(_ATTENTION)
     if kin.mlp_bias and not present.isdisjoint(_MLP):
-        needed |= frozenset(_MLP)
+        needed |= frozenset(_projections(kin))
     return needed
 
 

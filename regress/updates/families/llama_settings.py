@@ -69,7 +69,7 @@ def _expressible(kin: Kin, shape: Architecture) -> None:
         shape,
         kin.title,
         norm="rms",
-        gated=True,
+        gated=kin.gated,
         parallel=False,
         norm_first=True,
         positions="rotary",

@@ -10,6 +10,7 @@ from regress.errors import UnknownName, Unsupported
 from regress.updates.claims import IDENTICAL, OTHER, SAME, Claim
 from regress.updates.draft import Change, Draft, part
 from regress.updates.expressions import Tensor, ones, scale, zeros
+from regress.updates.steps.port import Port
 
 ACTIVATIONS = (
     "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh",
@@ -25,6 +26,9 @@ _ONE_FUNCTION: Mapping[str, str] = {
 }
 """Names of one function that is computed in another way."""
 
+_GATED = "llama"
+"""The family whose MLPs have a gate and biases."""
+
 QUICK = 1.702
 """quick_gelu(x) = x·σ(1.702·x), which also approximates GELU to 0.0203."""
 
@@ -36,7 +40,7 @@ class Activate:
     verb: ClassVar[str] = "activate"
 
     to: str
-    """transformers' name of the activation; `swiglu` also gives a plain MLP a gate."""
+    """transformers' name of the activation; `swiglu` also gives a plain MLP a gate, in a Llama model."""
 
     def plan(self, draft: Draft) -> Change:
         """See `Step`."""
@@ -60,6 +64,9 @@ def _gated(draft: Draft) -> Change:
 
     Exact for SiLU. quick_gelu(x) is silu(1.702·x) / 1.702, exactly; GELU is so nearly, and so is
     anything else treated, since it comes nearest to it.
+
+    Raises:
+        Unsupported: Where the class with gates and biases lacks something else that the model has.
     """
     if draft.shape.experts:
         raise Unsupported("experts cannot be given gates")
@@ -69,8 +76,9 @@ def _gated(draft: Draft) -> Change:
     tensors = {key: tensor for key, tensor in draft.tensors.items() if part(key) not in ups}
     for layer in range(draft.shape.layers):
         tensors |= _gate(f"layers.{layer}", draft.tensors, steep)
+    gated = Port(to=_GATED).plan(draft.but(tensors, gated=True, activation="silu"))
     claim = SAME if name in ("silu", "quick_gelu") else OTHER
-    return Change(draft=draft.but(tensors, gated=True, activation="silu"), claim=claim)
+    return Change(draft=gated.draft, claim=gated.claim & claim, notes=gated.notes)
 
 
 def _gate(layer: str, old: Mapping[str, Tensor], steep: float) -> dict[str, Tensor]:

@@ -70,6 +70,15 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "qwen2": ("qwen2", SMALL),
     "qwen3": ("qwen3", {**SMALL, "head_dim": 16}),
     "mixtral": ("mixtral", {**SMALL, "num_local_experts": 4}),
+    "arcee": ("arcee", SMALL),
+    "phi3": ("phi3", SMALL),
+    "granite": (
+        "granite",
+        {
+            **SMALL, "attention_multiplier": 0.3, "residual_multiplier": 0.4, "embedding_multiplier": 3.0,
+            "logits_scaling": 5.0,
+        },
+    ),
     "gpt2": ("gpt2", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}),
     "gpt_neo": (
         "gpt_neo",
@@ -207,9 +216,7 @@ def story_ids(stories: Path) -> Callable[[int, int], Any]:
         model = AutoModelForCausalLM.from_pretrained(str(stories)).eval()
         torch.manual_seed(0)
         start = torch.full((texts, 1), 1)
-        return model.generate(
-            start, attention_mask=torch.ones_like(start), max_new_tokens=tokens - 1, min_new_tokens=tokens - 1,
-            do_sample=True, top_k=0,
-        )  # fmt: skip
+        new = {"max_new_tokens": tokens - 1, "min_new_tokens": tokens - 1}
+        return model.generate(start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0, **new)
 
     return drawn

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from regress.errors import UnknownName, Unsupported
-from regress.updates.claims import IDENTICAL, OTHER, SAME, Claim
+from regress.updates.claims import IDENTICAL, OTHER, SAME
 from regress.updates.steps.activate import ACTIVATIONS, Activate
 
 pytestmark = pytest.mark.models
@@ -64,54 +63,26 @@ def test_names_are_guessed() -> None:
         Activate(to="xielu").plan(draft)
 
 
-@pytest.mark.parametrize(
-    ("activation", "claim", "worst"),
-    [
-        ("silu", SAME, 1e-12),
-        ("quick_gelu", SAME, 1e-12),
-        ("gelu", OTHER, 0.0204),
-        ("relu", OTHER, math.inf),
-    ],
-)
+@pytest.mark.parametrize("activation", ["silu", "quick_gelu"])
 @pytest.mark.parametrize("biased", [True, False])
-def test_a_plain_mlp_with_a_gate_that_is_1(activation: str, claim: Claim, worst: float, biased: bool) -> None:
-    """down(silu(gate(x)) · up(x)) of the new tensors against down(act(up(x))) of the old ones."""
-    import torch
-    from transformers.activations import ACT2FN
+def test_a_plain_mlp_gets_a_gate_that_changes_nothing(models: Any, activation: str, biased: bool) -> None:
+    old, step = models.tiny("arcee", hidden_act=activation, mlp_bias=biased), Activate(to="swiglu")
+    plan = models.planned(old, step)
+    assert (plan.claim, plan.config["model_type"], plan.config["hidden_act"]) == (SAME, "llama", "silu")
+    models.same(old, models.changed(old, step))
 
-    from regress.updates.draft import Architecture, Draft
-    from regress.updates.evaluate import evaluate
-    from regress.updates.expressions import Old
 
-    shape = Architecture(
-        vocabulary=4, hidden=3, layers=1, heads=1, kv_heads=1, head_dim=3, ffn=5, context=4,
-        activation=activation, norm="layer", eps=1e-5,
-    )  # fmt: skip
-    sizes = {"layers.0.up.weight": (5, 3), "layers.0.down.weight": (3, 5)}
-    sizes |= {"layers.0.up.bias": (5,), "layers.0.down.bias": (3,)} if biased else {}
-    torch.manual_seed(0)
-    values = {name: torch.randn(size, dtype=torch.float64) for name, size in sizes.items()}
-    old = Draft(
-        model_type="any", config={}, tensors={n: Old(n, s) for n, s in sizes.items()}, architecture=shape,
-        dtype="float32",
-    )  # fmt: skip
-    change = Activate(to="swiglu").plan(old)
-    new = {n: evaluate(t, lambda each: values[each.name], 0) for n, t in change.draft.tensors.items()}
-    assert (change.claim, change.draft.shape.gated, change.draft.shape.activation) == (claim, True, "silu")
-
-    x = torch.randn(400, 3, dtype=torch.float64) * 3
-    up = x @ values["layers.0.up.weight"].T + values.get("layers.0.up.bias", 0.0)
-    gate = torch.nn.functional.silu(x @ new["layers.0.gate.weight"].T + new["layers.0.gate.bias"])
-    units = gate * (x @ new["layers.0.up.weight"].T + new["layers.0.up.bias"])
-    gap = float((units - ACT2FN[activation](up)).abs().max())
-    assert gap <= worst
-    if claim == OTHER:
-        assert gap > 1e-3
-    assert new["layers.0.down.bias"].equal(values.get("layers.0.down.bias", torch.zeros(3).double()))
+def test_gelu_is_nearer_to_its_gate_than_to_silu(models: Any) -> None:
+    """A unit of GELU is off by 0.0203 at most; with SiLU in its place, by 0.193."""
+    old = models.tiny("arcee", hidden_act="gelu")
+    gated, swapped = Activate(to="swiglu"), Activate(to="silu")
+    assert models.planned(old, gated).claim == OTHER
+    near, far = (models.gap(old, models.changed(old, step)) for step in (gated, swapped))
+    assert 1e-3 < near < far / 3
 
 
 def test_families_without_room_for_the_gate_refuse_it(models: Any) -> None:
-    with pytest.raises(Unsupported, match="GPT-2"):
+    with pytest.raises(Unsupported, match="Llama models have RMSNorm, and this one has LayerNorm"):
         models.planned(models.tiny("gpt2"), Activate(to="swiglu"))
 
 

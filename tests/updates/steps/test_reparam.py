@@ -11,12 +11,24 @@ from regress.updates.steps.reparam import How, Reparam
 
 pytestmark = pytest.mark.models
 
-ROTARY = ("llama", "llama, tied", "llama, biases", "mistral", "qwen2", "qwen3", "mixtral")
+ROTARY = (
+    "llama",
+    "llama, tied",
+    "llama, biases",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "mixtral",
+    "phi3",
+    "granite",
+    "arcee",
+)
 TABLES = ("gpt2", "gpt_neo", "gpt_neox", "opt")
 REFUSED = {
     ("scale_ffn", "gpt2"): "twice",
     ("scale_ffn", "gpt_neo"): "twice",
     ("scale_ffn", "gpt_neox"): "twice",
+    ("scale_ffn", "arcee"): "twice",
     ("fold_gains", "gpt_neo"): "none to take it",
     **{("rotate_residual", kind): "LayerNorm" for kind in TABLES},
 }
