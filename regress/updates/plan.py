@@ -5,13 +5,12 @@ Nothing here reads a weight.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from regress.errors import Unsupported
-from regress.updates.claims import IDENTICAL, NEAR, Claim, Level
+from regress.updates.claims import IDENTICAL, Claim, Level
 from regress.updates.draft import Change, Draft
 from regress.updates.expressions import Old, Tensor, elements, exact
 from regress.updates.families.family import read, write
@@ -126,7 +125,6 @@ def plan(old: Draft, steps: Sequence[Step], *, dtype: str | None = None) -> Plan
                 notes=change.notes,
             )
         )
-    claim &= _norms(model)
     config, tensors = written(model)
     dtype, rounding = _stored_type(model.dtype, tensors, claim, dtype)
     return Plan(
@@ -151,16 +149,6 @@ def written(model: Draft) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     config, tensors = write(FAMILIES[model.model_type], model)
     return {key: value for key, value in config.items() if key != "torch_dtype"}, tensors
-
-
-def _norms(model: Draft) -> Claim:
-    """One number in the configuration serves all norms; where two are needed, a small error remains."""
-    shape = model.architecture
-    if shape is None or shape.qk_eps is None or math.isclose(shape.qk_eps, shape.eps, rel_tol=1e-9):
-        return IDENTICAL
-    return replace(
-        NEAR, conditions=("norms of queries and keys share eps with the others, which moves logits a little",)
-    )
 
 
 def _stored_type(
