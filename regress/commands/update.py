@@ -8,7 +8,7 @@ from typing import Any
 
 from regress import console
 from regress.errors import UsageError
-from regress.options import names, whole
+from regress.options import Parser, whole
 
 
 def add(commands: Any) -> None:
@@ -33,12 +33,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--texts", metavar="FILE", help="real prompts, one a line (default: some of the built-in items)"
     )
-    parser.add_argument(
-        "--compare",
-        metavar="T,…",
-        type=names,
-        help="then compare NEW with OLD on these tasks (all other settings as `regress compare` has them)",
-    )
+    compare = parser.add_argument_group("then compare NEW with OLD, as `regress compare OLD NEW` does")
+    compare.add_argument("--compare", metavar="T,…", help="on these tasks")
+    compare.add_argument("--data", metavar="WHERE", help="hub, demo, or a folder of items")
+    compare.add_argument("--limit", metavar="N", help="only the first N items")
+    compare.add_argument("--store", metavar="DIR", help="folder of runs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=_update, parser=parser, rest="steps")
 
@@ -101,6 +100,13 @@ def _list(as_json: bool) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     """The comparison that follows, as its own command would print it."""
-    from regress import cli
+    from regress.commands import compare
 
-    return cli.run(["compare", options.old, options.out, "--tasks", ",".join(options.compare)])
+    parser = Parser(prog="regress")
+    compare.add(parser.add_subparsers())
+    words = ["compare", options.old, options.out, "--tasks", options.compare]
+    for name in ("data", "limit", "store"):
+        if (value := getattr(options, name)) is not None:
+            words += [f"--{name}", value]
+    asked = parser.parse_args(words)
+    return int(asked.command(asked))
