@@ -18,7 +18,7 @@ from regress.errors import UpdateError
 from regress.updates.evaluate import evaluate
 from regress.updates.expressions import Old, Tensor, elements
 from regress.updates.numbers import BYTES
-from regress.updates.plan import Plan
+from regress.updates.planning import Plan
 from regress.updates.stored import StoredModel
 from regress.weights import TOKENIZER_FILES
 

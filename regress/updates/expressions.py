@@ -224,7 +224,9 @@ class Round:
         import torch
 
         (tensor,) = tensors
-        return tensor.to(getattr(torch, self.dtype)).to(tensor.dtype) if tensor.is_floating_point() else tensor
+        return (
+            tensor.to(getattr(torch, self.dtype)).to(tensor.dtype) if tensor.is_floating_point() else tensor
+        )
 
 
 @dataclass(frozen=True)

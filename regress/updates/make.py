@@ -15,11 +15,11 @@ from regress.updates.build import Models, new_folder, require_free, state, write
 from regress.updates.draft import Draft
 from regress.updates.loading import in_memory, load
 from regress.updates.outline import outline
-from regress.updates.plan import Plan, Step, plan
+from regress.updates.planning import Plan, Step, plan
 from regress.updates.probes import probes, tokenized
 from regress.updates.record import write_record
 from regress.updates.stored import StoredModel, open_model
-from regress.updates.verify import verify
+from regress.updates.verifier import verify
 
 Say = Callable[[str], None]
 

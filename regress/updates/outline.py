@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from regress.changes import Size, StepLine, TensorLine, UpdatePlan
 from regress.updates.expressions import Shape
-from regress.updates.plan import Plan
+from regress.updates.planning import Plan
 from regress.updates.recipe import shown
 from regress.updates.stored import StoredModel
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from regress.errors import UnknownName, UpdateError, UsageError
-from regress.updates.plan import Step
+from regress.updates.planning import Step
 
 VERBS: Mapping[str, str] = {
     "grow": "Grow",

@@ -15,7 +15,7 @@ from regress.errors import ModelError, Unsupported, UpdateError
 from regress.updates.draft import Draft
 from regress.updates.expressions import Old, elements
 from regress.updates.numbers import BYTES
-from regress.updates.plan import draft
+from regress.updates.planning import draft
 from regress.weights import weight_files
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}

@@ -118,6 +118,8 @@ def load() -> Load:
             str(folder), dtype=getattr(torch, dtype), output_loading_info=True, **experts
         )
         assert not any(info.values()), info
+        for weight in model.parameters():  # where they lie in a mapped file decides how products are rounded
+            weight.data = weight.data.clone()
         return model.eval()
 
     return loaded
@@ -151,7 +153,7 @@ def update(tmp_path: Path) -> Callable[..., Path]:
 
     def updated(old: Path, *steps: Any, dtype: str | None = None, seed: int = 0) -> Path:
         from regress.updates.build import new_folder, write_model
-        from regress.updates.plan import plan
+        from regress.updates.planning import plan
         from regress.updates.stored import open_model
 
         model, out = open_model(old), tmp_path / f"new-{next(numbers)}"

@@ -16,11 +16,11 @@ from regress.updates.claims import ARGMAX, IDENTICAL, NEAR, OTHER, SAME, Claim
 from regress.updates.draft import Change, Draft, part
 from regress.updates.expressions import Tensor, scale
 from regress.updates.make import make
-from regress.updates.plan import Step
+from regress.updates.planning import Step
 from regress.updates.steps.grow import Grow
 from regress.updates.steps.insert import Insert
 from regress.updates.steps.moe import Moe
-from regress.updates.verify import verify
+from regress.updates.verifier import verify
 
 pytestmark = pytest.mark.models
 
@@ -135,7 +135,7 @@ def test_layers_that_share_a_slot_of_the_cache_are_noticed(
     make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every logit of a text read at once is right, and what is written is not."""
-    from regress.updates import verify as module
+    from regress.updates import verifier as module
 
     old = make_model("llama")
     make(resolve(str(old), {}), [Insert(layers=(1,))], tmp_path / "new", texts=TEXTS)
@@ -184,7 +184,7 @@ def test_a_louder_final_norm_keeps_every_choice(make_model: Make, tmp_path: Path
 
 def make_by_hand(old: Path, step: Step, out: Path) -> Path:
     from regress.updates.build import write_model
-    from regress.updates.plan import plan
+    from regress.updates.planning import plan
     from regress.updates.stored import open_model
 
     model = open_model(old)

@@ -14,7 +14,7 @@ from regress.errors import Unsupported, UpdateError
 from regress.updates.disk_names import stored_state
 from regress.updates.draft import Draft
 from regress.updates.expressions import Old, Tensor, walk
-from regress.updates.plan import draft
+from regress.updates.planning import draft
 from regress.updates.steps.matrices import matrices
 
 

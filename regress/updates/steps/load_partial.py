@@ -12,8 +12,8 @@ from regress.errors import UpdateError
 from regress.updates.claims import IDENTICAL, OTHER
 from regress.updates.draft import Change, Draft
 from regress.updates.expressions import Computed, Old, Shape, Tensor
-from regress.updates.plan import draft as on_paper
-from regress.updates.plan import written
+from regress.updates.planning import draft as on_paper
+from regress.updates.planning import written
 
 if TYPE_CHECKING:
     from regress.updates.partial import Partial

@@ -11,7 +11,7 @@ import pytest
 from regress.errors import Unsupported
 from regress.updates.families.family import completed
 from regress.updates.families.known import FAMILIES
-from regress.updates.plan import plan
+from regress.updates.planning import plan
 from regress.updates.stored import open_model
 
 pytestmark = pytest.mark.models

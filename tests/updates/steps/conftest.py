@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from regress.updates.draft import Draft
-from regress.updates.plan import Plan, Step, plan
+from regress.updates.planning import Plan, Step, plan
 
 
 @pytest.fixture

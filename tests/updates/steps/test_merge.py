@@ -12,7 +12,7 @@ import pytest
 from regress.errors import Unsupported, UsageError
 from regress.updates.claims import IDENTICAL, OTHER
 from regress.updates.draft import Draft
-from regress.updates.plan import Plan
+from regress.updates.planning import Plan
 from regress.updates.steps.merge import Merge, Slerp
 
 pytestmark = pytest.mark.models
@@ -25,7 +25,7 @@ Merged = Callable[..., tuple[Path, Plan]]
 def merged(tmp_path: Path) -> Merged:
     """Merge a model with others and save the new one; further arguments are the step's."""
     from regress.updates.build import new_folder, write_model
-    from regress.updates.plan import plan
+    from regress.updates.planning import plan
     from regress.updates.stored import open_model
 
     numbers = itertools.count()

@@ -10,7 +10,7 @@ import pytest
 
 from regress.errors import UnknownName, Unsupported
 from regress.updates.claims import Level
-from regress.updates.plan import Plan, plan
+from regress.updates.planning import Plan, plan
 from regress.updates.steps.port import Port
 from regress.updates.stored import open_model
 

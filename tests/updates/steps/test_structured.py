@@ -118,7 +118,7 @@ def test_silent_heads_go_first_and_nobody_notices(
 
 
 def test_the_model_is_smaller(make_model: Any, draft_of: Any) -> None:
-    from regress.updates.plan import plan
+    from regress.updates.planning import plan
 
     draft = draft_of(make_model("llama"))
     whole, ffn, heads = (

@@ -1,0 +1,144 @@
+"""regress update and regress verify as they are typed: what is printed, written, refused, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import regress.updates as up
+from regress.__main__ import main
+
+pytestmark = pytest.mark.models
+
+Make = Callable[..., Path]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def ran(*words: Any) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return ran
+
+
+def test_a_plan_is_shown_and_nothing_is_made(run: Run, make_model: Make, tmp_path: Path) -> None:
+    old = make_model("llama")
+    before = sorted(tmp_path.iterdir())
+    code, out, _ = run("update", old, "--plan", "grow:mlp=2x", "insert:every=3")
+    assert code == 0
+    assert "model.layers.*.mlp.gate_proj.weight" in out
+    assert "[48, 32]" in out
+    assert "[96, 32]" in out
+    assert "Claim: same" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_plan_reads_no_weight(run: Run, make_model: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from regress.updates.stored import StoredModel
+
+    def read(*_: Any) -> None:
+        raise AssertionError("a weight was read")
+
+    monkeypatch.setattr(StoredModel, "tensor", read)
+    code, _, err = run("update", make_model("gpt2"), "--plan", "grow:mlp=2x", "insert:every=1")
+    assert code == 0, err
+
+
+def test_a_model_is_made_and_proved(run: Run, make_model: Make, tmp_path: Path) -> None:
+    old = make_model("llama")
+    code, out, err = run("update", old, "-o", "new", "grow:mlp=2x", "insert:layers=[0,2]")
+    assert code == 0, err
+    assert "HOLDS: same." in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert run("verify", old, "new")[0] == 0
+    code, out, _ = run("verify", old, "new", "--claim", "identical")
+    assert code == 1
+    assert "VIOLATED: the claim is identical" in out
+    code, out, _ = run("verify", old, "new", "--json")
+    assert json.loads(out)["claim"] == "same"
+
+
+def test_json_is_strict_and_whole(run: Run, make_model: Make) -> None:
+    old = make_model("llama")
+    _, planned, _ = run("update", old, "--plan", "--json", "insert:every=3")
+    code, made, _ = run("update", old, "-o", "new", "--json", "insert:every=3")
+    assert code == 0
+    assert json.loads(made)["plan"] == json.loads(planned)
+    assert json.loads(made)["check"]["identical"] is True
+
+
+def test_the_list_says_every_verb(run: Run) -> None:
+    code, out, _ = run("update", "--list")
+    assert code == 0
+    assert "grow: Widen a model" in out
+    assert "gpt_neox" in out
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = run("update", "--list", "--json")
+    assert "grow" in {verb["name"] for verb in json.loads(out)["verbs"]}
+
+
+def test_a_made_model_is_compared_at_once(run: Run, make_model: Make) -> None:
+    words = ["--compare", "piqa", "--data", "demo", "--limit", "4", "--store", "runs"]
+    code, out, err = run("update", "demo-v1", "-o", "new", "insert:every=1", *words)
+    assert code == 0, err
+    assert "demo-v1 → new" in out
+    assert "piqa" in out
+    assert Path("runs").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["update"], "update needs a model"),
+        (["update", "OLD", "grow:mlp=2x"], "needs a folder for the new model"),
+        (["update", "nobody", "-o", "new", "insert:every=1"], "nobody"),
+        (["update", "OLD", "-o", "new", "grow:heads=6"], "6 heads cannot share 2"),
+        (["update", "OLD", "-o", "new", "grow:mlp=1.3x"], "makes 62.4 of 48"),
+        (["update", "OLD", "-o", "new", "layers:map=[0,1,9]"], "9"),
+        (["update", "OLD", "-o", "new", "none.toml"], "there is no recipe none.toml"),
+        (["update", "OLD", "-o", "new", "--texts", "none.txt", "insert:every=1"], "none.txt cannot be read"),
+        (["update", "OLD", "-o", "OLD", "insert:every=1"], "is there already"),
+        (["update", "OLD", "-o", "new", "--dtype", "int3", "insert:every=1"], "int3"),
+        (["update", "OLD", "-o", "new", "--hurry"], "--hurry"),
+        (["verify", "OLD", "nobody"], "nobody"),
+        (["verify", "OLD", "OLD", "--claim", "sane"], "did you mean 'same'?"),
+    ],
+)
+def test_what_cannot_be_done_exits_2_and_leaves_nothing(
+    words: list[str], says: str, run: Run, make_model: Make, tmp_path: Path
+) -> None:
+    old = make_model("llama")
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = run(*[str(old) if word == "OLD" else word for word in words])
+    assert code == 2
+    assert says in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_record_that_nobody_wrote_is_refused(run: Run, make_model: Make) -> None:
+    old, new = make_model("llama"), make_model("llama")
+    (new / "update.json").write_text("{}")
+    code, _, err = run("verify", old, new)
+    assert code == 2
+    assert "is not a record of `regress update`" in err
+
+
+def test_from_python(make_model: Make, tmp_path: Path) -> None:
+    old = make_model("llama")
+    new = up.apply(str(old), [up.grow(mlp="2x"), "insert:every=3"], out=tmp_path / "new")
+    assert (new.claim, new.check.holds) == ("same", True)
+    assert new.plan == up.plan(str(old), [up.grow(mlp="2x"), up.insert(every=3)])
+    assert up.verify(str(old), str(tmp_path / "new")).holds
+    with pytest.raises(AttributeError, match="no attribute 'shrink'"):
+        _ = up.shrink
