@@ -155,17 +155,17 @@ def amount(change: float, scale: Scale) -> str:
 def size(amount: int | None) -> str:
     """An amount of memory, exact as long as it is small.
 
-    >>> size(36_864), size(9_216), size(3 * 2**29), size(None)
-    ('36.0 KiB', '9,216 B', '1.50 GiB', 'unknown')
+    >>> size(36_864), size(9_216), size(1_016 * 2**20), size(3 * 2**29), size(None)
+    ('36.0 KiB', '9,216 B', '1016 MiB', '1.50 GiB', 'unknown')
     """
-    if amount is None or amount < 10_240:
-        return count(amount) + ("" if amount is None else " B")
-    value, unit = float(amount), "B"
-    for unit in ("KiB", "MiB", "GiB", "TiB"):  # noqa: B007 - the last one is what is left
-        value /= 1024
-        if value < 1000:
-            break
-    return f"{value:#.3g}".rstrip(".") + f" {unit}"
+    if amount is None:
+        return UNKNOWN
+    if amount < 10_240:
+        return f"{count(amount)} B"
+    power = min(4, (amount.bit_length() - 1) // 10)
+    value = amount / 1024**power
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:.{digits}f} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
 def duration(seconds: float) -> str:

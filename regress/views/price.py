@@ -39,13 +39,13 @@ def _static(old: Footprint, new: Footprint) -> Iterator[PriceRow]:
     """What the models take up; what is unknown of both is left out."""
     yield from _counted("parameters", old.parameters, new.parameters)
     if (old.parameters, new.parameters) != (old.materialised, new.materialised):
-        yield from _counted("  if none were shared", old.materialised, new.materialised)
+        yield from _counted("parameters if none were shared", old.materialised, new.materialised)
     yield from _sized("weights on disk", old.disk_bytes, new.disk_bytes)
     types = dict.fromkeys([*old.memory_bytes, *new.memory_bytes])
     one = f", {name(next(iter(types)))}" if len(types) == 1 else ""
     yield from _sized("weights in memory" + one, _whole(old), _whole(new))
     for kind in types if len(types) > 1 else ():
-        yield from _sized(f"  {name(kind)}", _part(old, kind), _part(new, kind))
+        yield from _sized(f"  of these {name(kind)}", _part(old, kind), _part(new, kind))
     yield from _sized("KV cache a token", old.cache_bytes, new.cache_bytes)
 
 

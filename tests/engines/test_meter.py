@@ -87,9 +87,9 @@ def test_what_it_ran_on_names_no_machine() -> None:
 def test_a_peak_is_not_that_of_the_model_before() -> None:
     def peak(size: int) -> int:
         measured = Meter(Recording(device="cpu"))
-        with measured.loading():
-            with mmap.mmap(-1, size) as held:  # given back for certain, whatever the allocator was told
-                held.write(b"x" * size)
+        # given back for certain, whatever the allocator was told
+        with measured.loading(), mmap.mmap(-1, size) as held:
+            held.write(b"x" * size)
         found = measured.told([]).peak_bytes
         assert found is not None
         return found

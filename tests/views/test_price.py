@@ -62,11 +62,11 @@ def notes(price: Price) -> str:
 def test_every_row_holds_old_new_and_the_ratio(price: Price) -> None:
     assert cells(price) == {
         "parameters": ("260,032", "130,000", "0.50"),
-        "  if none were shared": ("292,800", "130,000", "0.44"),
-        "weights on disk": ("0.997 MiB", "0.997 MiB", "1.00"),
-        "weights in memory": ("0.992 MiB", "254 KiB", "0.25"),
-        "  float32": ("0.992 MiB", "12 B", "0.00"),
-        "  int8": ("0 B", "254 KiB", "–"),
+        "parameters if none were shared": ("292,800", "130,000", "0.44"),
+        "weights on disk": ("1020 KiB", "1020 KiB", "1.00"),
+        "weights in memory": ("1016 KiB", "254 KiB", "0.25"),
+        "  of these float32": ("1016 KiB", "12 B", "0.00"),
+        "  of these int8": ("0 B", "254 KiB", "–"),
         "KV cache a token": ("1,280 B", "unknown", "–"),
         "tokens/s": ("500", "1,000", "2.00"),
         "peak memory (process)": ("1.00 GiB", "1.00 GiB", "1.00"),
@@ -147,7 +147,7 @@ def test_it_stands_below_the_table_and_fits(full: Comparison, price: Price) -> N
     assert head > next(place for place, line in enumerate(lines) if line.startswith("piqa"))
     assert lines[head + 1].split() == ["parameters", "260,032", "130,000", "0.50"]
     assert "price" not in terminal.render(full, width=80).split()
-    assert "| weights on disk | 0.997 MiB | 0.997 MiB | 1.00 |" in markdown.render(with_price)
+    assert "| weights on disk | 1020 KiB | 1020 KiB | 1.00 |" in markdown.render(with_price)
 
 
 def test_what_a_manifest_says_of_a_machine_acts_on_nothing(
