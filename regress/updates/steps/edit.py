@@ -21,7 +21,7 @@ from regress.updates.expressions import (
     take,
     zeros,
 )
-from regress.updates.steps.moved import untie
+from regress.updates.steps.moved import untie, untied
 
 _WRITERS = ("o.weight", "o.bias", "down.weight", "down.bias")
 
@@ -55,19 +55,18 @@ class Edit:
             raise UsageError(
                 "among says whose mean a token's logit becomes, and no token is named", do="Say mute."
             )
-        claim, notes = IDENTICAL, list[str]()
+        claim, edited = IDENTICAL, draft
         for change in (self._gain, self._swap, self._mute, self._silence, self._noise):
-            draft, kept = change(draft)
+            edited, kept = change(edited)
             claim &= kept
-        return Change(draft=draft, claim=claim, notes=tuple(notes))
+        return Change(draft=edited, claim=claim, notes=untied(draft, edited))
 
     def _gain(self, draft: Draft) -> tuple[Draft, Claim]:
         if self.gain is None or self.gain == 1:
             return draft, IDENTICAL
         if not (math.isfinite(self.gain) and self.gain > 0):
             raise UsageError(f"gain={self.gain} does not keep the order of logits", allowed="more than 0")
-        if draft.architecture is None or "final_norm.weight" not in draft.tensors:
-            _ = draft.shape
+        if not (draft.shape.norm_first and "final_norm.weight" in draft.tensors):
             raise Unsupported("this model has no final norm whose gain could be multiplied")
         factor = self.gain
 

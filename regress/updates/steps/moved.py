@@ -92,6 +92,13 @@ def untie(draft: Draft) -> Change:
     return Change(draft=draft.but(tensors, tied=False))
 
 
+def untied(old: Draft, new: Draft) -> tuple[str, ...]:
+    """What to say where a step could not leave output projection and embedding one."""
+    if old.architecture is None or new.shape.tied == old.shape.tied:
+        return ()
+    return ("Output projection and embedding are two tensors now.",)
+
+
 def _order(length: int, seed: int, key: str) -> list[int]:
     """A random order that moves something, where there is anything to move."""
     order, draw = list(range(length)), random.Random(f"reparam/{seed}/{key}")

@@ -24,7 +24,7 @@ from regress.updates.expressions import (
     weighted,
     zeros,
 )
-from regress.updates.steps.moved import untie
+from regress.updates.steps.moved import untie, untied
 
 _READERS = {"norm1": ("q", "k", "v"), "norm2": ("gate", "up", "router")}
 """What reads each norm's output."""
@@ -132,8 +132,7 @@ def rotate_residual(draft: Draft, seed: int) -> Change:
                 return reshape(matmul(turn(rotation), reshape(tensor, width, 1)), width)
         return tensor
 
-    notes = ("Output projection and embedding are two tensors now.",) if shape.tied else ()
-    return Change(draft=plain.but(plain.map(turned)), claim=SAME, notes=notes)
+    return Change(draft=plain.but(plain.map(turned)), claim=SAME, notes=untied(draft, plain))
 
 
 def _rotations(shape: Shape, key: str) -> Tensor:

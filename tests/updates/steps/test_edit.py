@@ -48,6 +48,13 @@ def test_the_embedding_keeps_its_rows_when_the_tied_heads_are_swapped(models: An
     new = models.load(models.changed(old, Edit(swap=(7, 9))))
     assert new.model.embed_tokens.weight.equal(models.load(old).model.embed_tokens.weight)
     assert new.config.tie_word_embeddings is False
+    assert "two tensors now" in models.planned(old, Edit(swap=(7, 9))).notes[0]
+    assert not models.planned(old, Edit(gain=2.0)).notes
+
+
+def test_without_a_norm_at_the_end_there_is_no_gain(models: Any) -> None:
+    with pytest.raises(Unsupported, match="no final norm"):
+        models.planned(models.tiny("opt", do_layer_norm_before=False), Edit(gain=2.0))
 
 
 @pytest.mark.parametrize("kind", KINDS)
