@@ -1,8 +1,9 @@
 """From a model's name to weights and tokenizer on disk, and to a spec that says what they are.
 
-A name is an alias, a hub id, `id@revision`, a local folder, or `base+adapter` (PEFT). Nothing here
-loads weights: hashes come from the hub cache where it has them, else from the files, remembered
-by path, size and modification time.
+A name is an alias, a hub id, `id@revision`, a local folder, or `base+adapter` (PEFT); a folder may also
+be that of an adapter, or say how a model is put together (`regress.composed`). Nothing here loads
+weights: hashes come from the hub cache where it has them, else from the files, remembered by path,
+size and modification time.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from regress import hub
+from regress.composed.description import Composition, composition
+from regress.composed.settings import mapped_settings
 from regress.config import Alias
 from regress.errors import ModelError, UnknownName
 from regress.identity import sequence_hash
@@ -58,10 +61,12 @@ class Checkpoint:
     """Adapter as named; null if none."""
     adapter_folder: Path | None
     """Where the adapter's files lie."""
+    layers: tuple[int, ...] | None
+    """For each layer the one in the files that it is; null for the files' own."""
     config: Mapping[str, Any]
-    """The model's `config.json`."""
+    """The model's `config.json`, of as many layers as the map has."""
     fingerprint: str
-    """Hash of weights, adapter, and the configuration that the forward pass and generation read."""
+    """Hash of weights, map, adapter, and the configuration that the forward pass and generation read."""
     tokenizer: str
     """Hash of the tokenizer's files."""
     weight_bytes: int
@@ -91,35 +96,28 @@ def resolve(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False)
         HubError: If the hub cannot be reached or refuses.
         ModelError: If the files are there but cannot be used.
     """
-    base, adapter = _split_adapter(name, aliases)
-    alias = aliases.get(base)
-    source = alias.model if alias else base
-    revision = alias.revision if alias else None
-    adapter = adapter or (alias.adapter if alias else None)
-    allow_bin = allow_bin or bool(alias and alias.allow_bin)
-    folder, source, revision = _locate(source, revision, aliases, allow_bin=allow_bin)
-    adapter_folder = None
+    parts = _parts(name, aliases, allow_bin=allow_bin)
+    folder, source, revision = _locate(parts.base, parts.revision, aliases, allow_bin=parts.allow_bin)
+    adapter, adapter_folder = parts.adapter, None
     if adapter:
         adapter_folder, adapter, _ = _locate(adapter, None, aliases, allow_bin=False)
-    source = alias.shown if alias and alias.shown else source
-    return _inspect(name, source, folder, revision, adapter, adapter_folder, allow_bin=allow_bin)
+    parts = replace(parts, base=parts.shown or source, revision=revision, adapter=adapter)
+    return _inspect(name, parts, folder, adapter_folder)
 
 
 def check(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -> None:
     """Raise what `resolve` would raise, as far as that can be said without fetching anything."""
-    base, adapter = _split_adapter(name, aliases)
-    alias = aliases.get(base)
-    allow_bin = allow_bin or bool(alias and alias.allow_bin)
-    repository, revision = _named(alias.model if alias else base, alias.revision if alias else None, aliases)
+    parts = _parts(name, aliases, allow_bin=allow_bin)
+    repository, revision = _named(parts.base, parts.revision, aliases)
     if revision is _LOCAL:
         folder = Path(repository).expanduser()
         read_config(folder)
-        weight_files(folder, allow_bin=allow_bin)
+        weight_files(folder, allow_bin=parts.allow_bin)
         tokenizer_hash(folder)
     else:
-        hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=allow_bin)
-    if adapter := adapter or (alias.adapter if alias else None):
-        repository, revision = _named(adapter, None, aliases)
+        hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=parts.allow_bin)
+    if parts.adapter:
+        repository, revision = _named(parts.adapter, None, aliases)
         if revision is _LOCAL:
             adapter_files(Path(repository).expanduser())
         else:
@@ -131,14 +129,68 @@ def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
 
     Their sizes and times tell cheaply whether a stored run is still about the same bytes.
     """
-    base, adapter = _split_adapter(name, aliases)
-    alias = aliases.get(base)
-    folders = [Path(alias.model if alias else base).expanduser()]
-    if adapter := adapter or (alias.adapter if alias else None):
-        folders.append(Path(adapter).expanduser())
+    parts = _parts(name, aliases)
+    named = [parts.base, parts.adapter, parts.described_in]
+    folders = [Path(each).expanduser() for each in dict.fromkeys(named) if each]
     if not all(folder.is_dir() for folder in folders):
         return None
     return [file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """What a name stands for, before anything is looked for."""
+
+    base: str
+    revision: str | None
+    adapter: str | None
+    allow_bin: bool
+    shown: str | None
+    """What the source is called instead of where it lies."""
+    layers: tuple[int, ...] | None = None
+    fingerprint: str | None = None
+    """What the base must be; null for whatever it is."""
+    described_in: str | None = None
+    """The folder that says how the model is put together."""
+
+
+def _parts(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -> _Parts:
+    base, adapter = _split_adapter(name, aliases)
+    alias = aliases.get(base)
+    parts = _Parts(
+        base=alias.model if alias else base,
+        revision=alias.revision if alias else None,
+        adapter=adapter or (alias.adapter if alias else None),
+        allow_bin=allow_bin or bool(alias and alias.allow_bin),
+        shown=alias.shown if alias else None,
+    )
+    made = composition(Path(parts.base).expanduser())
+    return parts if made is None else _composed(parts, made)
+
+
+def _composed(parts: _Parts, made: Composition) -> _Parts:
+    """The parts of a model that a folder puts together; an adapter may be put on one that has none."""
+    if parts.adapter and made.adapter:
+        raise ModelError(
+            f"{parts.base} has an adapter ({made.adapter}), and {parts.adapter} was named too",
+            allowed="one adapter",
+        )
+    if composition(Path(made.base).expanduser()) is not None:
+        raise ModelError(
+            f"{parts.base} is put together from {made.base}, which is no checkpoint but put together itself",
+            allowed="a base with weights of its own",
+            do="Make a checkpoint of it: `regress update`.",
+        )
+    return replace(
+        parts,
+        base=made.base,
+        revision=made.revision,
+        adapter=parts.adapter or made.adapter,
+        shown=parts.shown or (parts.base if made.layers else None),
+        layers=made.layers,
+        fingerprint=made.fingerprint,
+        described_in=parts.base,
+    )
 
 
 def _split_adapter(name: str, aliases: Mapping[str, Alias]) -> tuple[str, str | None]:
@@ -183,37 +235,40 @@ def _nearest(name: str, known: Iterable[str]) -> bool:
     return bool(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6))
 
 
-def _inspect(
-    name: str,
-    source: str,
-    folder: Path,
-    revision: str | None,
-    adapter: str | None,
-    adapter_folder: Path | None,
-    *,
-    allow_bin: bool,
-) -> Checkpoint:
+def _inspect(name: str, parts: _Parts, folder: Path, adapter_folder: Path | None) -> Checkpoint:
     config = read_config(folder)
-    weights, pickled = weight_files(folder, allow_bin=allow_bin)
-    hashes = [f"{file.name}={weight_hash(file)}" for file in weights]
-    if adapter_folder:
-        hashes += [f"adapter/{file.name}={weight_hash(file)}" for file in adapter_files(adapter_folder)]
-        hashes.append("adapter/" + stable_json(adapter_folder / "adapter_config.json"))
+    weights, pickled = weight_files(folder, allow_bin=parts.allow_bin)
+    files = [f"{file.name}={weight_hash(file)}" for file in weights]
     settings = [stable_json(folder / CONFIG), stable_json(folder / GENERATION_CONFIG)]
+    if parts.fingerprint not in (None, sequence_hash([*files, *settings])):
+        raise ModelError(
+            f"{name} was made for other weights than those that now lie in {folder}",
+            do="Restore them, or make it again.",
+        )
     return Checkpoint(
         name=name,
-        source=source,
+        source=parts.base,
         folder=folder,
-        revision=revision,
-        adapter=adapter,
+        revision=parts.revision,
+        adapter=parts.adapter,
         adapter_folder=adapter_folder,
-        config=config,
-        fingerprint=sequence_hash([*hashes, *settings]),
+        layers=parts.layers,
+        config=config if parts.layers is None else {**config, **mapped_settings(config, parts.layers)},
+        fingerprint=sequence_hash([*files, *_put_on(adapter_folder, parts.layers), *settings]),
         tokenizer=tokenizer_hash(folder),
         weight_bytes=sum(file.stat().st_size for file in weights),
         parameters=None if pickled else sum(elements(file) for file in weights),
         pickled=pickled,
     )
+
+
+def _put_on(adapter: Path | None, layers: tuple[int, ...] | None) -> list[str]:
+    """What a fingerprint says of an adapter and a map."""
+    said = [] if layers is None else [f"layers={layers}"]
+    if adapter is not None:
+        said += [f"adapter/{file.name}={weight_hash(file)}" for file in adapter_files(adapter)]
+        said.append("adapter/" + stable_json(adapter / "adapter_config.json"))
+    return said
 
 
 def read_config(folder: Path) -> dict[str, Any]:

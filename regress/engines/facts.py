@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from transformers import LogitsProcessor, LogitsProcessorList
 
+from regress.composed.layers import tied
 from regress.errors import ModelError
 from regress.identity import text_hash
 from regress.types import Finish
@@ -61,10 +63,13 @@ class _NanWatch(LogitsProcessor):  # type: ignore[misc]
 
 
 class _Whole:
-    """A transformers class that refuses a checkpoint which lacks weights, instead of making them up."""
+    """A transformers class that refuses a checkpoint which lacks weights, instead of making them up.
 
-    def __init__(self, transformers_class: Any) -> None:
-        self._class = transformers_class
+    With a map, what it loads has the checkpoint's layers by that map, repeated ones with shared weights.
+    """
+
+    def __init__(self, transformers_class: Any, layers: Sequence[int] | None) -> None:
+        self._class, self._layers = transformers_class, layers
 
     def from_pretrained(self, source: str, **arguments: Any) -> Any:
         model, report = self._class.from_pretrained(source, output_loading_info=True, **arguments)
@@ -73,15 +78,22 @@ class _Whole:
                 f"{source} lacks {len(missing)} of its weights (first: {missing[0]})",
                 do="Save or fetch it again; its config.json may belong to another model.",
             )
-        return model
+        return model if self._layers is None else tied(model, self._layers)
 
 
 class TellingHFLM(HFLM):  # type: ignore[misc]
-    """lm-eval's `hf`, with the facts of the last calls beside the answers."""
+    """lm-eval's `hf`, with the facts of the last calls beside the answers.
+
+    Args:
+        layers: For each layer the checkpoint's layer that it is; null for the checkpoint's own.
+        args: What `HFLM` takes.
+        kwargs: The same by name.
+    """
 
     AUTO_MODEL_CLASS: Any
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, layers: Sequence[int] | None = None, **kwargs: Any) -> None:
+        self._layers = layers
         super().__init__(*args, **kwargs)
         self.likelihood_facts: list[LikelihoodFacts] = []
         self.generation_facts: dict[str, deque[GenerationFacts]] = defaultdict(deque)
@@ -89,7 +101,7 @@ class TellingHFLM(HFLM):  # type: ignore[misc]
 
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         transformers_class: Any = self.AUTO_MODEL_CLASS
-        self.AUTO_MODEL_CLASS = _Whole(transformers_class)
+        self.AUTO_MODEL_CLASS = _Whole(transformers_class, self._layers)
         try:
             super()._create_model(*args, **kwargs)
         finally:

@@ -72,7 +72,8 @@ def use_fastest(model: torch.nn.Module, dtype: torch.dtype) -> Path:
     if next(model.parameters()).device.type != "cpu" or fastest(dtype) == "torch":
         return "torch"
     linears = [place for place in _children(model, torch.nn.Linear, Conv1D) if place[2].weight.dtype == dtype]
-    replaced = sum(_replace(*place) for place in linears)
+    packed: dict[tuple[int, ...], PackedLinear] = {}
+    replaced = sum(_replace(*place, packed) for place in linears)
     for parent in list(model.modules()):
         _activate(parent, dtype)
     return "onednn" if replaced else "torch"
@@ -94,11 +95,19 @@ def fastest(dtype: torch.dtype) -> Path:
     return "onednn" if known == "onednn" else "torch"
 
 
-def _replace(parent: torch.nn.Module, name: str, layer: Any) -> bool:
+def _replace(
+    parent: torch.nn.Module, name: str, layer: Any, known: dict[tuple[int, ...], PackedLinear]
+) -> bool:
+    """Replace one layer unless its product would differ; weights that layers share are packed once."""
     weight = layer.weight.detach()
-    packed = PackedLinear(weight.t().contiguous() if isinstance(layer, Conv1D) else weight, layer.bias)
-    if not _agrees(layer, packed, weight.dtype):
-        return False
+    place = (weight.data_ptr(), 0 if layer.bias is None else layer.bias.data_ptr())
+    if place in known:
+        packed = copy(known[place])
+    else:
+        packed = PackedLinear(weight.t().contiguous() if isinstance(layer, Conv1D) else weight, layer.bias)
+        if not _agrees(layer, packed, weight.dtype):
+            return False
+        known[place] = packed
     packed.train(layer.training)
     setattr(parent, name, packed)
     forget_file_pages(weight.data_ptr(), weight.numel() * weight.element_size())

@@ -34,7 +34,7 @@ from regress.types import ModelSpec
 HF = {"hf", "hf-auto", "huggingface"}
 LOADS_CHECKPOINTS = {"local", *HF, "vllm", "sglang"}
 _OURS = {"batch_size", "device", "dtype", "lora_local_path", "model", "peft", "pretrained", "revision"}
-_OURS |= {"softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
+_OURS |= {"layers", "softmax_dtype", "trust_remote_code", "use_safetensors", "weights_only"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +169,7 @@ def _open_checkpoint(checkpoint: Checkpoint, settings: Settings) -> HarnessEngin
 
 
 def _opened(checkpoint: Checkpoint, settings: Settings) -> Opened:
+    _require_loadable(checkpoint, settings.engine)
     device = known_device(settings.device)
     dtype = known_dtype(settings.dtype or checkpoint.dtype)
     tokenizer = _tokenizer(checkpoint, settings)
@@ -198,6 +199,15 @@ def _opened(checkpoint: Checkpoint, settings: Settings) -> Opened:
     return Opened(model=model, tokenizer=tokenizer, chat=chat, device=device, load=load)
 
 
+def _require_loadable(checkpoint: Checkpoint, engine: str) -> None:
+    if checkpoint.layers is not None and engine not in {"local", *HF}:
+        raise EngineError(
+            f"engine {engine} cannot load {checkpoint.name}, whose layers are a map of another model's",
+            allowed="local, hf",
+            do="Make a checkpoint of it, in which layers are copied: `regress update`.",
+        )
+
+
 def _harness_arguments(settings: Settings) -> dict[str, Any]:
     """Engine arguments that are for lm-eval."""
     return {name: value for name, value in settings.engine_args.items() if name not in NAMES}
@@ -219,6 +229,8 @@ def _checkpoint_arguments(
             "use_safetensors": not checkpoint.pickled,
             "weights_only": True,
         }
+        if checkpoint.layers is not None:
+            arguments["layers"] = checkpoint.layers
         if checkpoint.adapter_folder:
             arguments["peft"] = str(checkpoint.adapter_folder)
     elif checkpoint.adapter_folder:
