@@ -109,7 +109,7 @@ def test_kinds_of_layers_come_from_the_layers_copied(make_model: Make, update: U
     ]  # fmt: skip
     qwen = make_model("qwen2", use_sliding_window=True, sliding_window=8, max_window_layers=1)
     assert _config(update(qwen, Insert(layers=(0, 2))))["layer_types"] == [
-        "full_attention", "full_attention", "sliding_attention", "sliding_attention", "sliding_attention",
+        "full_attention", "full_attention", "full_attention", "sliding_attention", "sliding_attention",
     ]  # fmt: skip
 
 
