@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from regress.comparison.claimed import claimed
 from regress.comparison.evidence import adjusted, suite
 from regress.comparison.judged import Judged, judged
 from regress.comparison.pooling import pool
@@ -59,7 +60,7 @@ def assemble(
     rows = {}
     for name, one in by_name.items():
         old_path, new_path = (paths or {}).get(name, (None, None))
-        rows[name] = summarise(
+        row = summarise(
             one,
             instances=texts.get(name),
             columns=columns[name],
@@ -68,6 +69,8 @@ def assemble(
             old_path=old_path,
             new_path=new_path,
         )
+        said = claimed(one, recorded[name]) if recorded and name in recorded else ()
+        rows[name] = replace(row, warnings=(*row.warnings, *said))
     rows = adjusted(rows)
     common = _common(list(rows.values()))
     table = [_without(row, common) for row in rows.values()]

@@ -6,15 +6,17 @@ import importlib.metadata
 import json
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regress.changes import Check, Update
 from regress.checkpoints import Checkpoint
 from regress.errors import UpdateError
 from regress.identity import plain, rebuilt, strict
-from regress.updates.build import Models
 from regress.updates.claims import Claim, claim_of
 from regress.weights import weight_files, weight_hash
+
+if TYPE_CHECKING:  # a record is read where torch is not needed
+    from regress.updates.build import Models
 
 RECORD = "update.json"
 _VERSIONS = ("torch", "transformers", "safetensors", "numpy", "peft")
@@ -65,6 +67,18 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise UpdateError(f"{path} is not a record of `regress update` ({error})") from None
+
+
+def brief(folder: Path) -> dict[str, Any] | None:
+    """What runs of the model in `folder` remember of how it was made; null where it was not made here."""
+    record = read_record(folder)
+    if record is None:
+        return None
+    return {
+        "claim": record["claim"].name,
+        "old": record["old"]["fingerprint"],
+        "max_error": record["check"].max_error,
+    }
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -64,6 +64,24 @@ def _imported(data: Mapping[str, Any]) -> str:
     return f"The {data['side']} answers were imported, from {name(data['from'])}.{rest}"
 
 
+_CLAIMED = {
+    "identical": "every logit of the old one, bit for bit",
+    "same": "the old one's function",
+    "near": "the old one's function but for the number format",
+    "argmax": "the old one's greedy choices",
+}
+
+
+def _update_claimed(data: Mapping[str, Any]) -> str:
+    found = f"{count(data['changed'])} of {plural(data['n'], 'answer')} changed"
+    sure = data["certified"]
+    certified = "" if sure is None else f"; {count(sure)} cannot have, by how far their choice leads"
+    return (
+        f"The new model was made from the old one and claims {_CLAIMED.get(data['claim'], data['claim'])}: "
+        f"{found}{certified}."
+    )
+
+
 WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "setting-differs": lambda data: f"The runs differ: {difference(Difference(**data))}.",
     "few-items": lambda data: (
@@ -93,6 +111,7 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
         f"{name(data['metric'])} is better when lower; it is shown negated, so that higher is "
         "better in every row."
     ),
+    "update-claimed": _update_claimed,
     "demo-items": lambda data: (
         "The instances are demo items, made up for trying this out; they are not the benchmarks whose "
         "names they bear."

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from regress import hub
+from regress.checkpoints import local_files
+from regress.comparison.claimed import UPDATE
 from regress.comparison.price import EFFORT, by_session
 from regress.config import Alias, Config, Settings, load_config
 from regress.demo import pair as demo
@@ -26,6 +28,7 @@ from regress.store.writer import RunWriter
 from regress.tasks.load import load_tasks
 from regress.tasks.task import Task, TaskSet
 from regress.types import Effort, RunSpec, Subset
+from regress.updates.record import brief
 from regress.workflows.models import default_data, known_models
 from regress.workflows.progress import Advanced, Finished, Progress, Remark, Reused, Started, silent
 from regress.workflows.replicas import Replica
@@ -107,14 +110,24 @@ def what_was_asked(
 ) -> dict[str, dict[str, Any]]:
     """What the manifest of each task's run remembers of the request."""
     groups = _groups_of(tasks)
+    made = _made(model, aliases)
     return {
         task.spec.name: {
+            **({UPDATE: made} if made else {}),
             "asked": plain(settings),
             "groups": groups.get(task.spec.name, []),
             "signature": signature(model, settings, aliases, task.spec.name),
         }
         for task in tasks.tasks
     }
+
+
+def _made(model: str, aliases: Mapping[str, Alias]) -> dict[str, Any] | None:
+    """What `regress update` recorded of the model; an adapter put on it is another model."""
+    files = local_files(model, aliases) or []
+    if not files or any(file.name == "adapter_config.json" for file in files):
+        return None
+    return brief(files[0].parent)
 
 
 def answer_tasks(

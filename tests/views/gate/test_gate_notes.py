@@ -22,6 +22,7 @@ REPLICA = Notice(code="setting-differs", data={"field": "variation", "old": None
 SAME_RUN = Notice(code="same-run")
 
 SAID = {
+    "update-claimed",
     "setting-differs",
     "same-run",
     "shown-differs",
