@@ -14,10 +14,10 @@ from regress.errors import DataError
 from regress.updates import make as making
 from regress.updates.claims import SAME, Claim, claim_of
 from regress.updates.outline import outline
-from regress.updates.plan import Step
+from regress.updates.planning import Step
 from regress.updates.recipe import parse
 from regress.updates.record import read_record
-from regress.updates.verify import verify as verify_claim
+from regress.updates.verifier import verify as verify_claim
 from regress.updates.vocabulary import vocabulary
 from regress.workflows.models import known_models
 from regress.workflows.progress import Progress, Working, silent
