@@ -1,7 +1,7 @@
 """What compression costs a trained model: figures measured with other code (numpy) on other sampled stories.
 
-24 stories of 256 tokens that the model samples by itself; its perplexity on those others was 3.596, on these it
-is about 3.51. Divergences agree within a tenth, and must within a quarter, in the same order.
+24 stories of 256 tokens that the model samples by itself; its perplexity on those others was 3.596, and is
+about 3.51 on these. Divergences agree within a tenth, and must within a quarter, in the same order.
 """
 
 from __future__ import annotations

@@ -84,6 +84,8 @@ class Quantize:
             f"{count} matrices are rounded to {self.bits} bits and stored as ordinary numbers: "
             "the model gets no smaller."
         ]
+        if draft.dtype == "bfloat16" and self.bits == 8:
+            notes.append("Stored as bfloat16, levels are rounded again, by up to a quarter of a step.")
         if draft.dtype in ("bfloat16", "float16") and self.scheme == "asymmetric":
             notes.append(
                 f"Stored as {draft.dtype}, asymmetric levels are rounded again, "

@@ -228,4 +228,14 @@ def test_notes_say_that_nothing_gets_smaller_and_what_bfloat16_does(make_model: 
     draft = draft_of(make_model("llama", dtype="bfloat16"))
     assert "no smaller" in Quantize(bits=4).plan(draft).notes[0]
     assert len(Quantize(bits=4).plan(draft).notes) == 1
-    assert "bfloat16" in Quantize(bits=4, scheme="asymmetric").plan(draft).notes[1]
+    assert "quantising a second time" in Quantize(bits=4, scheme="asymmetric").plan(draft).notes[1]
+    assert "a quarter of a step" in Quantize(bits=8).plan(draft).notes[1]
+
+
+def test_int8_in_bfloat16_is_off_by_up_to_a_quarter_of_a_step() -> None:
+    import torch
+
+    weights = torch.linspace(-1, 1, 999, dtype=torch.float64)[None]
+    levels = Levels(bits=8, group=None, per="row", scheme="symmetric").run(weights)
+    again = (levels.to(torch.bfloat16).double() - levels).abs().max() * 127
+    assert 0.2 < float(again) <= 0.25
