@@ -96,8 +96,9 @@ def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tenso
         Unsupported: If the family cannot express the draft.
     """
     draft = family.fit(draft)
+    kept = {key: value for key, value in draft.config.items() if key not in family.aliases}
     config = {
-        **without_old_keys(draft.config),
+        **without_old_keys(kept),
         "model_type": family.name,
         "architectures": [family.model_class],
         **family.settings(draft),

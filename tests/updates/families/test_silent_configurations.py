@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from regress.errors import Unsupported
 from regress.updates.families.family import completed
 from regress.updates.families.known import FAMILIES
 from regress.updates.planning import plan
+from regress.updates.steps.grow import Grow
 from regress.updates.stored import open_model
 
 pytestmark = pytest.mark.models
@@ -201,6 +203,23 @@ def test_older_forms_of_tensors_are_understood(
     after = load_file(update(folder) / "model.safetensors")
     assert set(after) == set(before)
     assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_other_names_of_settings_are_not_written_beside_their_own(
+    make_model: Callable[..., Path], update: Callable[..., Path], difference: Callable[..., float]
+) -> None:
+    """transformers would read both, and either could win."""
+    folder = make_model("gpt2")
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for other, name in (("hidden_size", "n_embd"), ("num_attention_heads", "n_head")):
+        config[other] = config.pop(name)
+    path.write_text(json.dumps(config), encoding="utf-8")
+    new = update(folder, Grow(hidden=48, heads=6))
+    written = json.loads((new / "config.json").read_text(encoding="utf-8"))
+    assert (written["n_embd"], written["n_head"]) == (48, 6)
+    assert not {"hidden_size", "num_attention_heads"} & set(written)
+    assert difference(folder, new) < 1e-4
 
 
 def test_a_tensor_that_does_not_belong_makes_the_model_unknown(

@@ -10,7 +10,10 @@ import pytest
 
 from regress.errors import UnknownName, Unsupported
 from regress.updates.claims import Level
-from regress.updates.planning import Plan, plan
+from regress.updates.draft import Draft
+from regress.updates.planning import Plan, Step, plan
+from regress.updates.steps.grow import Grow
+from regress.updates.steps.insert import Insert
 from regress.updates.steps.port import Port
 from regress.updates.stored import open_model
 
@@ -224,6 +227,32 @@ def test_a_fold_that_is_left_out_shows(
     old = make_model(kind, **config)
     monkeypatch.setattr(f"regress.updates.families.{fold}", lambda draft, *_: draft)
     assert difference(old, update(old, Port(to=to))) > 1e-3
+
+
+FURTHER: Mapping[str, tuple[str, list[Step]]] = {
+    "opt grows": ("gpt2", [Port(to="opt"), Grow(heads=6, hidden=48, mlp="2x"), Insert(every=1)]),
+    "heads that Llama cannot have": ("llama", [Grow(heads=6), Port(to="mistral"), Grow(head_dim=12)]),
+    "mixtral grows": ("llama", [Port(to="mixtral"), Grow(mlp=60, hidden=48)]),
+    "granite's scale grows": ("llama", [Port(to="granite"), Grow(head_dim=16)]),
+    "from class to class": (
+        "llama",
+        [Port(to="qwen2"), Port(to="llama"), Port(to="granite"), Insert(every=3)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FURTHER)
+def test_ports_and_growth_follow_each_other(
+    case: str, make_model: Callable[..., Path], update: Callable[..., Path], difference: Callable[..., float]
+) -> None:
+    kind, steps = FURTHER[case]
+    old = make_model(kind)
+    assert difference(old, update(old, *steps)) < 1e-4
+
+
+def test_a_family_that_nobody_described_is_refused(unknown_draft: Draft) -> None:
+    with pytest.raises(Unsupported, match="nobody has described"):
+        Port(to="llama").plan(unknown_draft)
 
 
 @pytest.mark.shared
