@@ -46,6 +46,8 @@ def unknown_draft() -> Draft:
         "backbone.embeddings.weight": (40, 16),
         "backbone.layers.0.mixer.in_proj.weight": (24, 16),
         "backbone.layers.0.mixer.conv1d.weight": (24, 1, 4),
+        "backbone.layers.0.mixer.A_log": (24, 4),
+        "backbone.layers.0.mlp.gate.weight": (4, 16),
         "backbone.layers.0.norm.weight": (16,),
         "lm_head.weight": (40, 16),
     }
