@@ -6,11 +6,12 @@ addition does nothing (biases of 0, a router of one expert); all else is refused
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from regress.errors import UnknownName
+from regress.errors import UnknownName, Unsupported
 from regress.updates.claims import SAME
 from regress.updates.draft import Architecture, Change, Draft
 from regress.updates.families.family import Family, completed, write
@@ -32,28 +33,46 @@ class Port:
         """See `Step`."""
         if self.to not in FAMILIES:
             raise UnknownName("family of models", self.to, FAMILIES)
-        shape, target = draft.shape, FAMILIES[self.to]
-        source = FAMILIES[draft.model_type]
-        if source is target:
+        target = FAMILIES[self.to]
+        if draft.architecture is not None and draft.model_type == target.name:
             return Change(draft=draft, notes=(f"This is a {target.title} model already.",))
-        sliding = _sliding(shape, source)
-        keeps = target.kinds is not None or not any(sliding) or (target.window and all(sliding))
-        ported = target.fit(
-            replace(
-                draft,
-                model_type=target.name,
-                config=_fresh(completed(source, draft.config), target),
-                architecture=replace(shape, **_windows(shape, sliding if keeps else (), target)),
-            )
+        try:
+            return _ported(draft, target)
+        except Unsupported as refusal:
+            possible = f"It can become {_possible(draft)}."
+            raise Unsupported(refusal.what, allowed=refusal.allowed, do=possible) from None
+
+
+def _ported(draft: Draft, target: Family) -> Change:
+    shape, source = draft.shape, FAMILIES[draft.model_type]
+    sliding = _sliding(shape, source)
+    keeps = target.kinds is not None or not any(sliding) or (target.window and all(sliding))
+    ported = target.fit(
+        replace(
+            draft,
+            model_type=target.name,
+            config=_fresh(completed(source, draft.config), target),
+            architecture=replace(shape, **_windows(shape, sliding if keeps else (), target)),
         )
-        write(target, ported)
-        if keeps or shape.window is None or shape.window >= shape.context:
-            return Change(draft=ported, claim=SAME)
-        note = (
-            f"{target.title} cannot limit how far {_which(sliding, target)} look back; here it is "
-            f"{shape.window} tokens, and longer texts are read otherwise."
-        )
-        return Change(draft=ported, claim=replace(SAME, length=shape.window), notes=(note,))
+    )
+    write(target, ported)
+    if keeps or shape.window is None or shape.window >= shape.context:
+        return Change(draft=ported, claim=SAME)
+    note = (
+        f"{target.title} cannot limit how far {_which(sliding, target)} look back; here it is "
+        f"{shape.window} tokens, and longer texts are read otherwise."
+    )
+    return Change(draft=ported, claim=replace(SAME, length=shape.window), notes=(note,))
+
+
+def _possible(draft: Draft) -> str:
+    """The families that a model can be ported to, in words."""
+    found = []
+    for name, family in FAMILIES.items():
+        with contextlib.suppress(Unsupported):
+            _ported(draft, family)
+            found.append(name)
+    return ", ".join(name for name in found if name != draft.model_type) or "no model of another family"
 
 
 def _fresh(old: Mapping[str, Any], target: Family) -> dict[str, Any]:

@@ -147,6 +147,22 @@ def test_what_the_other_class_cannot_express_is_refused(case: str, planned: Call
     assert reason in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "to", "others"),
+    [
+        ("llama", "qwen3", "mistral, qwen2, mixtral, phi3, granite."),
+        ("gpt2", "llama", "opt."),
+        ("gpt_neox", "llama", "no model of another family."),
+    ],
+)
+def test_a_refusal_says_what_is_possible(
+    kind: str, to: str, others: str, planned: Callable[..., Plan]
+) -> None:
+    with pytest.raises(Unsupported) as refusal:
+        planned(kind, to)
+    assert str(refusal.value).endswith(f"It can become {others}")
+
+
 def test_an_unknown_family_is_refused(planned: Callable[..., Plan]) -> None:
     with pytest.raises(UnknownName, match="did you mean 'mistral'"):
         planned("llama", "mistrall")
