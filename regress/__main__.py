@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+_WHOLE = (["import"], ["export"], ["rescore"], ["update"], ["verify"])
+"""Commands that do everything or nothing."""
 _RESUMED = "What was answered is stored.\nThe same command goes on from there."
 
 
@@ -66,13 +68,13 @@ def _run(arguments: Sequence[str]) -> int:
         _say(f"regress: {error}")
         return error.exit_code
     except KeyboardInterrupt:
-        whole = arguments[:1] in (["import"], ["export"], ["rescore"])
-        left = "Start the same command again." if whole else _RESUMED
+        left = "Start the same command again." if arguments[:1] in _WHOLE else _RESUMED
         _say(f"\nregress: interrupted. {left}")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the one place that may catch everything: exit code 70)
         if isinstance(error, OSError) and error.errno in _DISK:
-            _say(f"regress: {error.strerror}: {error.filename or 'this disk'}. What was answered is stored.")
+            kept = "" if arguments[:1] in _WHOLE else " What was answered is stored."
+            _say(f"regress: {error.strerror}: {error.filename or 'this disk'}.{kept}")
             return FAILED
         if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
             _say("regress: a path begins with ~ and the name of a user that this machine does not know.")

@@ -32,6 +32,7 @@ def write_record(
         "schema": 1,
         "old": {
             "name": old.name,
+            "origin": origin(old.folder) or old.name,
             "revision": old.revision,
             "fingerprint": old.fingerprint,
             "sha256": _hashes(old.folder),
@@ -67,6 +68,12 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise UpdateError(f"{path} is not a record of `regress update` ({error})") from None
+
+
+def origin(folder: Path) -> str | None:
+    """What the first model was called that the updates up to `folder` began with; null if none is known."""
+    record = read_record(folder)
+    return None if record is None else str(record["old"].get("origin", record["old"]["name"]))
 
 
 def brief(folder: Path) -> dict[str, Any] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from regress.config import Alias, Config
 from regress.demo import pair as demo
+from regress.updates.record import origin
 
 
 def known_models(config: Config) -> Mapping[str, Alias]:
@@ -15,5 +17,12 @@ def known_models(config: Config) -> Mapping[str, Alias]:
 
 
 def default_data(models: list[str]) -> str:
-    """Where items come from if nobody says: the demo's own only if every model is a demo model."""
-    return "demo" if all(map(demo.is_demo, models)) else "hub"
+    """Where items come from if nobody says: the demo's own if every model is a demo one or made from one."""
+    return "demo" if all(map(_of_the_demo, models)) else "hub"
+
+
+def _of_the_demo(name: str) -> bool:
+    if demo.is_demo(name):
+        return True
+    folder = Path(name).expanduser()
+    return folder.is_dir() and demo.is_demo(origin(folder) or "")

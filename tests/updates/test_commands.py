@@ -142,3 +142,12 @@ def test_from_python(make_model: Make, tmp_path: Path) -> None:
     assert up.verify(str(old), str(tmp_path / "new")).holds
     with pytest.raises(AttributeError, match="no attribute 'shrink'"):
         _ = up.shrink
+
+
+def test_what_descends_from_the_demo_is_asked_its_items(run: Run) -> None:
+    assert run("update", "demo-v1", "-o", "once", "insert:every=1")[0] == 0
+    assert run("update", "once", "-o", "twice", "insert:every=4")[0] == 0
+    asked = ["--tasks", "piqa", "--limit", "4", "--store", "runs"]
+    code, out, err = run("compare", "demo-v1", "twice", *asked)
+    assert code == 0, err
+    assert "demo items" in out
