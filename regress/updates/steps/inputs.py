@@ -29,7 +29,7 @@ def input_norms(model: Any, batches: Sequence[Any]) -> dict[str, tuple[float, ..
         batches: Token ids [1, T].
 
     Raises:
-        Unsupported: If a matrix is not the weight of a linear layer in memory, as with experts.
+        Unsupported: If a matrix is not the weight of a linear layer in memory that is run, as with experts.
         UpdateError: If there are no calibration texts.
     """
     if not batches:
@@ -40,6 +40,9 @@ def input_norms(model: Any, batches: Sequence[Any]) -> dict[str, tuple[float, ..
     with _squares(list(sources.values())) as squares, torch.no_grad():
         for ids in batches:
             model(ids.to(model.device), use_cache=False)
+    for name, module in sources.items():
+        if id(module) not in squares:
+            raise _unseen(name, "is read by other code than its linear layer")
     norms = {key: tuple(each.sqrt().tolist()) for key, each in squares.items()}
     return {name: norms[id(module)] for name, module in sources.items()}
 
@@ -57,12 +60,16 @@ def _module(modules: Mapping[str, Any], name: str, tensor: Tensor) -> Any:
     path = stored[0].removesuffix(".weight") if len(stored) == 1 else ""
     module = modules.get(path)
     if _inputs(module) != tensor.shape[-1]:
-        fused = ": transformers runs all experts of a layer as one" if "expert" in name else ""
-        raise Unsupported(
-            f"{name} is not the weight of a linear layer in memory{fused}, so that what it reads is not seen",
-            do="Score by=magnitude, which looks at weights alone.",
-        )
+        fused = " (transformers runs all experts of a layer as one)" if "expert" in name else ""
+        raise _unseen(name, f"is not the weight of a linear layer in memory{fused}")
     return module
+
+
+def _unseen(name: str, why: str) -> Unsupported:
+    return Unsupported(
+        f"{name} {why}, so that what it is multiplied with is not seen",
+        do="Score by=magnitude, which looks at weights alone.",
+    )
 
 
 def _inputs(module: Any) -> int | None:

@@ -207,6 +207,17 @@ def test_wanda_cannot_see_experts(make_model: Any, load: Any) -> None:
         Prune(sparsity=0.3, by="wanda").settle(load(make_model("mixtral")), calibration())
 
 
+def test_wanda_cannot_see_what_passes_a_layer_by(make_model: Any, load: Any) -> None:
+    """As in Mamba, whose code multiplies with a layer's weight without running the layer."""
+    from torch.nn.functional import linear
+
+    model = load(make_model("llama"))
+    layer = model.model.layers[1].mlp.gate_proj
+    model.model.layers[1].mlp.forward = lambda x: linear(x, layer.weight)[..., :32]
+    with pytest.raises(Unsupported, match=r"layers\.1\..* is read by other code than its linear layer"):
+        Prune(sparsity=0.3, by="wanda").settle(model, calibration())
+
+
 def test_inputs_that_were_not_seen_are_named(make_model: Any, draft_of: Any) -> None:
     step = Prune(sparsity=0.3, by="wanda", _inputs={})
     with pytest.raises(Unsupported, match=r"what layers\.0\..* reads was not seen"):
