@@ -16,7 +16,8 @@ from regress.updates.steps.prune import Prune, ZeroLeast
 
 pytestmark = pytest.mark.models
 
-Update, Weights = Callable[..., Path], Callable[[Path], dict[str, Any]]
+Update = Callable[..., Path]
+Weights = Callable[[Path], dict[str, Any]]
 GATE, EXPERT = "model.layers.1.mlp.gate_proj.weight", "model.layers.0.block_sparse_moe.experts.0.w1.weight"
 
 

@@ -17,7 +17,8 @@ from regress.updates.steps.quantize import Levels, Quantize
 
 pytestmark = pytest.mark.models
 
-Update, Weights = Callable[..., Path], Callable[[Path], dict[str, Any]]
+Update = Callable[..., Path]
+Weights = Callable[[Path], dict[str, Any]]
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

@@ -15,7 +15,8 @@ from regress.updates.steps.structured import Best, Reach
 
 pytestmark = pytest.mark.models
 
-Update, Weights = Callable[..., Path], Callable[[Path], dict[str, Any]]
+Update = Callable[..., Path]
+Weights = Callable[[Path], dict[str, Any]]
 
 
 def test_the_best_in_order_and_the_first_of_equals() -> None:
