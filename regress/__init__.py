@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from regress.workflows.exports import export_runs as export_runs
     from regress.workflows.gate import gate as gate
     from regress.workflows.imports import import_runs as import_runs
+    from regress.workflows.layers import layers as layers
     from regress.workflows.matrix import matrix as matrix
     from regress.workflows.noise import noise as noise
     from regress.workflows.plan import plan as plan
@@ -48,6 +49,7 @@ _HOMES = {
     "export_runs": "regress.workflows.exports",
     "gate": "regress.workflows.gate",
     "import_runs": "regress.workflows.imports",
+    "layers": "regress.workflows.layers",
     "matrix": "regress.workflows.matrix",
     "noise": "regress.workflows.noise",
     "plan": "regress.workflows.plan",
@@ -58,7 +60,7 @@ _HOMES = {
 __all__ = [
     *("ComparedRuns", "Comparison", "Policy", "RegressError", "Run", "Settings", "Verdict"),
     *("compare", "divergence", "evaluate", "export_runs", "gate", "import_runs"),
-    *("matrix", "noise", "plan", "report", "rescore", "slices"),
+    *("layers", "matrix", "noise", "plan", "report", "rescore", "slices"),
 ]
 
 

@@ -1,8 +1,10 @@
-"""Nouns of updates: what a recipe is about to make, and what was measured of what it made."""
+"""Nouns of updates: what a recipe is about to make, what was measured of what it made, and, of updates whose
+effect is known beforehand, whether the harness finds just that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +161,99 @@ class Vocabulary:
     """All verbs."""
     families: tuple[str, ...]
     """Families whose structure can be changed, by transformers' `model_type`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedLayers:
+    """One layer map, and how well the model reads with its layers so."""
+
+    name: str
+    """What it does, in words; `given` for one that the user named."""
+    layers: tuple[int, ...]
+    """For each layer the model's own that it is."""
+    surprisal: float
+    """Mean −log p of the texts' tokens, in nats."""
+    perplexity: float
+    """exp of that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerMaps:
+    """Layer maps of a model, tried without any training."""
+
+    model: str
+    """What the user called it."""
+    base: MappedLayers
+    """The model as it is."""
+    maps: tuple[MappedLayers, ...]
+    """The maps, that of the lowest perplexity first."""
+    text: str
+    """What was read."""
+    tokens: int
+    """Tokens measured."""
+    window: int
+    """Tokens shown at a time, at most."""
+    parameters: int
+    """Parameters of the model; layers that are repeated share theirs."""
+
+
+# ── the self test ────────────────────────────────────────────────────────────────────────────────
+
+Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
+"""What can be known of an update, and measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One thing that is known before it is measured, and what was measured."""
+
+    what: str
+    """What it is about."""
+    relation: Literal["is", "below", "above", "at least", "rises"]
+    """How what is found must lie to what is known."""
+    known: Value
+    """What is known; of numbers that rise, their names in order."""
+    found: Value
+    """What was measured."""
+    holds: bool
+    """Whether it is so."""
+    case: str = ""
+    """Which of an oracle's updates or comparisons it is about; empty if there is one."""
+    unit: Literal["", "share", "nats"] = ""
+    """What a number counts: instances or the like, a share in [0, 1], nats a token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleResult:
+    """One update, or several of a kind, with what is known of them."""
+
+    number: str
+    """`I-3`: class I changes nothing, class II as reckoned by hand, class III is an order, class G a verdict."""
+    name: str
+    """What was done."""
+    facts: tuple[Fact, ...]
+    """What is known and found, up to where it broke off."""
+    stopped: str | None = None
+    """Why it broke off; null if it did not."""
+    seconds: float = 0.0
+    """How long it took."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all was found as known."""
+        return self.stopped is None and bool(self.facts) and all(fact.holds for fact in self.facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What the harness finds of updates whose effect is known beforehand."""
+
+    results: tuple[OracleResult, ...]
+    """One an oracle, in order."""
+    kept: str | None = None
+    """Where models and runs lie; null if they were deleted."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all oracles found what is known."""
+        return bool(self.results) and all(result.ok for result in self.results)

@@ -16,6 +16,7 @@ from regress.commands import (
     gate,
     imports,
     inventory,
+    layers,
     matrix,
     noise,
     plan,
@@ -30,7 +31,7 @@ from regress.options import Parser
 
 COMMANDS = (
     *(compare, report, flips, show, slices, matrix, divergence, gate, plan),
-    *(update, verify),
+    *(update, verify, layers),
     *(evaluate, imports, export, rescore, noise, inventory),
 )
 """In the order in which help lists them."""

@@ -21,6 +21,7 @@ VERBS = (
     "evaluate",
     "compare",
     "divergence",
+    "layers",
     "gate",
     "report",
     "noise",

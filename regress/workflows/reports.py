@@ -2,7 +2,7 @@
 
 report.md, comparison.json, comparison.csv of `regress compare`; report.html of `regress report`; gate.md,
 gate.json, junit.xml of `regress gate`. In `reports/matrix/<first>..<last>/` matrix.html, matrix.json and a
-picture a task of `regress matrix`.
+picture a task of `regress matrix`; in `reports/layers/<model>/` layers.png, layers.json of `regress layers`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regress.changes import LayerMaps
 from regress.comparison.compared import Compared
 from regress.errors import UsageError
 from regress.findings import ModelDivergence, VersionMatrix
@@ -20,6 +21,7 @@ from regress.identity import numbered
 from regress.store.runs import label_of
 from regress.types import Comparison
 from regress.views import divergence, export, markdown
+from regress.views import layers as layer_maps
 from regress.views.gate import export as gate_export
 from regress.views.gate import junit
 from regress.views.gate import markdown as gate_markdown
@@ -133,6 +135,22 @@ def write_matrix(matrix: VersionMatrix, *, root: str | Path = "reports") -> Path
         with contextlib.suppress(OSError):
             stale.unlink()
     return _write(folder, {**files, **pngs})
+
+
+def write_layers(found: LayerMaps, *, root: str | Path = "reports") -> Path:
+    """Write the picture of layer maps, where the extra `[report]` is installed, and their numbers.
+
+    Args:
+        found: What to write.
+        root: The folder in which `layers/<model>` is made.
+    """
+    drawn = layer_maps.picture(found)
+    files = {"layers.json": layer_maps.to_json(found)}
+    folder = Path(root) / "layers" / label_of(found.model)
+    if drawn is None:  # one of other maps must not stand beside these numbers
+        with contextlib.suppress(OSError):
+            (folder / "layers.png").unlink(missing_ok=True)
+    return _write(folder, files if drawn is None else {**files, "layers.png": drawn})
 
 
 def clear_verdict(old: str, new: str, *, root: str | Path = "reports") -> None:

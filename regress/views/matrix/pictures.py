@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -17,10 +15,6 @@ from regress.types import Estimate
 from regress.views.matrix.sentences import task_name
 from regress.views.untrusted import tail
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_DOTS_PER_INCH = 200
 _LONGEST_NAME = 15
 _UNKNOWN = Estimate(value=math.nan, n=0)
 
@@ -49,6 +43,8 @@ def pictures(matrix: VersionMatrix) -> tuple[Pictures | None, ...]:
 
 
 def _drawn(task: TaskMatrix, names: list[str], place: int) -> Pictures:
+    from regress.plots.picture import png  # it needs matplotlib, which may not be there
+
     named = task_name(task)
     crossed = heatmap(names, rates(task), title=f"{named}: NFR")
     return Pictures(
@@ -56,7 +52,7 @@ def _drawn(task: TaskMatrix, names: list[str], place: int) -> Pictures:
             svg(crossed, title=f"{named}: NFR of every two of {len(names)} versions", prefix=f"pairs-{place}")
         ),
         history=_history(task, names, place) if task.task.scale != "unbounded" else Markup(),
-        png=_png(crossed),
+        png=png(crossed),
     )
 
 
@@ -79,9 +75,3 @@ def steps(task: TaskMatrix) -> list[Estimate | None]:
     """NFR of each version against the one before; null of the first and where two were not compared."""
     pairs = (task.pair(place - 1, place) for place in range(1, len(task.standings)))
     return [None, *(pair.estimates.get("nfr") for pair in pairs)]
-
-
-def _png(figure: Figure) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_DOTS_PER_INCH)
-    return file.getvalue()
