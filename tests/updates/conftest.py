@@ -166,6 +166,19 @@ def update(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def planned() -> Callable[..., Any]:
+    """The plan of steps on the model in a folder."""
+
+    def of(folder: Path, *steps: Any, dtype: str | None = None) -> Any:
+        from regress.updates.planning import plan
+        from regress.updates.stored import open_model
+
+        return plan(open_model(folder).draft(), steps, dtype=dtype)
+
+    return of
+
+
+@pytest.fixture
 def written(load: Load) -> Callable[..., Any]:
     """The 16 tokens [1, 16] that a model writes greedily after token ids [1, T]."""
 

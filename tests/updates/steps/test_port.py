@@ -69,7 +69,7 @@ def test_logits_and_texts_stay(
 
 
 @pytest.fixture
-def planned(make_model: Callable[..., Path]) -> Callable[..., Plan]:
+def ported(make_model: Callable[..., Path]) -> Callable[..., Plan]:
     """The plan of a port of a model of the family `kind` with the configuration `config`."""
 
     def of(kind: str, to: str, dtype: str = "float32", **config: Any) -> Plan:
@@ -79,9 +79,9 @@ def planned(make_model: Callable[..., Path]) -> Callable[..., Plan]:
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_the_claim_is_same_for_texts_of_any_length(port: str, planned: Callable[..., Plan]) -> None:
+def test_the_claim_is_same_for_texts_of_any_length(port: str, ported: Callable[..., Plan]) -> None:
     kind, config, to = PORTS[port]
-    made = planned(kind, to, **config)
+    made = ported(kind, to, **config)
     assert (made.claim.level, made.claim.length) == (Level.SAME, None)
     assert made.notes == ()
 
@@ -96,10 +96,10 @@ def test_where_windows_end_the_claim_ends_with_them(
     make_model: Callable[..., Path],
     update: Callable[..., Path],
     logits: Callable[..., Any],
-    planned: Callable[..., Plan],
+    ported: Callable[..., Plan],
     ids: Any,
 ) -> None:
-    made = planned(kind, to, **config)
+    made = ported(kind, to, **config)
     assert (made.claim.level, made.claim.length) == (Level.SAME, 8)
     assert "8 tokens" in made.notes[0]
     old = make_model(kind, **config)
@@ -140,10 +140,10 @@ REFUSED: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_the_other_class_cannot_express_is_refused(case: str, planned: Callable[..., Plan]) -> None:
+def test_what_the_other_class_cannot_express_is_refused(case: str, ported: Callable[..., Plan]) -> None:
     kind, config, to, reason = REFUSED[case]
     with pytest.raises(Unsupported) as refusal:
-        planned(kind, to, **config)
+        ported(kind, to, **config)
     assert reason in str(refusal.value)
 
 
@@ -156,37 +156,37 @@ def test_what_the_other_class_cannot_express_is_refused(case: str, planned: Call
     ],
 )
 def test_a_refusal_says_what_is_possible(
-    kind: str, to: str, others: str, planned: Callable[..., Plan]
+    kind: str, to: str, others: str, ported: Callable[..., Plan]
 ) -> None:
     with pytest.raises(Unsupported) as refusal:
-        planned(kind, to)
+        ported(kind, to)
     assert str(refusal.value).endswith(f"It can become {others}")
 
 
-def test_an_unknown_family_is_refused(planned: Callable[..., Plan]) -> None:
+def test_an_unknown_family_is_refused(ported: Callable[..., Plan]) -> None:
     with pytest.raises(UnknownName, match="did you mean 'mistral'"):
-        planned("llama", "mistrall")
+        ported("llama", "mistrall")
 
 
-def test_a_port_to_its_own_family_changes_nothing(planned: Callable[..., Plan]) -> None:
-    made = planned("llama", "llama")
+def test_a_port_to_its_own_family_changes_nothing(ported: Callable[..., Plan]) -> None:
+    made = ported("llama", "llama")
     assert made.claim.level == Level.IDENTICAL
     assert made.notes == ("This is a Llama model already.",)
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_the_configuration_has_no_setting_of_the_old_family(port: str, planned: Callable[..., Plan]) -> None:
+def test_the_configuration_has_no_setting_of_the_old_family(port: str, ported: Callable[..., Plan]) -> None:
     from transformers import AutoConfig
 
     kind, config, to = PORTS[port]
     known = set(AutoConfig.for_model(to).to_dict()) | {"head_dim"}
-    assert set(planned(kind, to, **config).config) <= known
+    assert set(ported(kind, to, **config).config) <= known
 
 
 def test_special_tokens_and_initialisation_come_along_and_dropout_is_off(
-    planned: Callable[..., Plan],
+    ported: Callable[..., Plan],
 ) -> None:
-    made = planned(
+    made = ported(
         "gpt2", "opt", eos_token_id=[2, 7], pad_token_id=None, initializer_range=0.03, resid_pdrop=0.4
     )
     assert (made.config["bos_token_id"], made.config["eos_token_id"]) == (1, [2, 7])
@@ -213,10 +213,10 @@ def test_there_and_back_is_where_it_began(
     [("gpt2", "opt", "bfloat16"), ("llama", "qwen2", "bfloat16"), ("gpt_neo", "opt", "float32")],
 )
 def test_weights_keep_their_type_unless_a_factor_would_be_rounded(
-    kind: str, to: str, dtype: str, planned: Callable[..., Plan]
+    kind: str, to: str, dtype: str, ported: Callable[..., Plan]
 ) -> None:
     """GPT-Neo's queries are multiplied by the square root of 8, which no bfloat16 holds."""
-    made = planned(kind, to, dtype="bfloat16", **({"window_size": 64} if kind == "gpt_neo" else {}))
+    made = ported(kind, to, dtype="bfloat16", **({"window_size": 64} if kind == "gpt_neo" else {}))
     assert (made.dtype, made.claim.level) == (dtype, Level.SAME)
 
 
