@@ -65,7 +65,8 @@ def _loaded(kind: Any, name: str, dtype: str, source: str | None, **given: Any) 
 def _align(model: Any) -> None:
     """Weights in memory of their own: where they lie in a mapped file decides how products are rounded."""
     for weight in model.parameters():
-        weight.data = weight.data.clone()
+        if weight.is_floating_point():  # codes of other libraries are not plain memory
+            weight.data = weight.data.clone()
 
 
 def _require_all(name: Any, report: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from regress.checkpoints import Checkpoint
 from regress.errors import ClaimViolated, Unsupported, UpdateError
 from regress.updates.build import Models, new_folder, require_free, state, write_model
 from regress.updates.draft import Draft
+from regress.updates.foreign import foreign, make_foreign
 from regress.updates.loading import in_memory, load
 from regress.updates.outline import outline
 from regress.updates.planning import Plan, Step, plan
@@ -91,7 +92,17 @@ def _opened(step: Step, models: dict[str, StoredModel], find: Find) -> Step:
     for name in step.models():
         if name not in models:
             models[name] = open_model(find(name))
+            _require_same_tokens(models["old"], models[name], name)
     return step.with_drafts({name: models[name].draft(name) for name in step.models()})
+
+
+def _require_same_tokens(old: StoredModel, other: StoredModel, name: str) -> None:
+    """What a row of an embedding stands for is the tokenizer's to say."""
+    if old.tokens is not None and other.tokens is not None and old.tokens != other.tokens:
+        raise Unsupported(
+            f"{name} has another tokenizer than {old.folder.name}: their tokens do not mean the same",
+            allowed="models that share a tokenizer",
+        )
 
 
 def make(
@@ -123,13 +134,16 @@ def make(
         UpdateError: If `out` is taken, or the new model cannot be loaded.
     """
     require_free(out)
+    some = texts[:: max(1, len(texts) // CHECKED)][:CHECKED]
+    if step := foreign(steps):
+        return make_foreign(old, step, out, texts=some, say=say)
     steps = _settled(old, steps, find, seed=seed, texts=texts, say=say)
     made, models = planned(old, steps, dtype=dtype, find=find)
     with new_folder(out) as folder:
         say(f"writing {out.name}")
         write_model(made, models, folder, seed)
         say(f"checking that {out.name} is what it claims to be ({made.claim.name})")
-        check = _checked(old.folder, folder, made, models, seed, texts)
+        check = _checked(old.folder, folder, made, models, seed, some)
         if check.violated is not None:
             raise ClaimViolated(
                 f"{' '.join(_words(made))} claims `{check.claim}`, and the new model violates it: "
@@ -149,12 +163,11 @@ def _words(made: Plan) -> list[str]:
 
 def _checked(old: Path, new: Path, made: Plan, models: Models, seed: int, texts: Sequence[str]) -> Check:
     same = _same_as_in_memory(new, made, models, seed)
-    some = texts[:: max(1, len(texts) // CHECKED)][:CHECKED]
     return verify(
         old,
         new,
         made.claim,
-        texts=some,
+        texts=texts,
         round_trip=same,
         unrounded=lambda: in_memory(made.config, state(made, models, seed, "float64"), "float64"),
     )

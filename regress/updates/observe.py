@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from regress.metrics.divergence import log_softmax, same_top, token_divergences
-from regress.updates.probes import WRITTEN, Probe
+from regress.updates.probes import Probe
 
 ROWS = 256
 """Positions whose distributions are in memory at once."""
@@ -90,8 +90,10 @@ def _logits(model: Any, probe: Probe) -> torch.Tensor:
 
 
 @torch.no_grad()
-def observe_writing(old: Any, new: Any, beginnings: Sequence[torch.Tensor], seen: Observed) -> bool:
-    """Let the old model write greedily, token by token from its cache, and the new one the same text.
+def observe_writing(
+    old: Any, new: Any, beginnings: Sequence[torch.Tensor], written: int, seen: Observed
+) -> bool:
+    """Let the old model write so many tokens greedily from its cache, and the new one the same text.
 
     Logits are compared with cache and without. Two layers that share a slot of the cache have the
     right logits for a text read at once, and write nonsense.
@@ -102,21 +104,33 @@ def observe_writing(old: Any, new: Any, beginnings: Sequence[torch.Tensor], seen
     """
     steps: list[tuple[torch.Tensor, torch.Tensor]] = []
     for ids in beginnings:
-        text, state = ids, [None, None]
-        for _ in range(WRITTEN):
-            shown = text if state[0] is None else text[:, -1:]
-            outputs = [
-                model(input_ids=shown, past_key_values=cache, use_cache=True)
-                for model, cache in zip((old, new), state, strict=True)
-            ]
-            state = [output.past_key_values for output in outputs]
-            last = [output.logits[:, -1] for output in outputs]
-            seen.add("written on, with cache", *last)
-            steps.append((last[0], last[1]))
-            text = torch.cat([text, last[0][:, : seen.vocabulary].argmax(-1, keepdim=True)], dim=1)
+        text, both = ids, (_Writer(old), _Writer(new))
+        for _ in range(written):
+            before, after = (writer.next(text) for writer in both)
+            seen.add("written on, with cache", before, after)
+            steps.append((before, after))
+            text = torch.cat([text, before[:, : seen.vocabulary].argmax(-1, keepdim=True)], dim=1)
         whole = [model(input_ids=text, use_cache=False).logits[0] for model in (old, new)]
         seen.add("written on, without cache", *whole)
     return all(_same_choice(before, after, seen) for before, after in steps)
+
+
+class _Writer:
+    """Reads a growing text; of a model that keeps keys and values, only what is new from the second time on."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._kept: Any = None
+
+    def next(self, text: torch.Tensor) -> torch.Tensor:
+        """[1, V] logits of the token after `text`."""
+        if self._kept is None:  # the first time, or a model that keeps something else: it reads all again
+            output = self._model(input_ids=text, use_cache=True)
+        else:
+            output = self._model(input_ids=text[:, -1:], past_key_values=self._kept, use_cache=True)
+        self._kept = getattr(output, "past_key_values", None)
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
 
 
 def _same_choice(before: torch.Tensor, after: torch.Tensor, seen: Observed) -> bool:

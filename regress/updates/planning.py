@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from regress.errors import Unsupported
 from regress.updates.claims import IDENTICAL, Claim, Level
 from regress.updates.draft import Change, Draft
-from regress.updates.expressions import Old, Tensor, elements, exact
+from regress.updates.expressions import Tensor, elements, exact
 from regress.updates.families.family import read, write
 from regress.updates.families.known import FAMILIES
 from regress.updates.numbers import BYTES
@@ -22,7 +22,7 @@ from regress.updates.rounding import stored_as
 class Step(Protocol):
     """One step of a recipe: a frozen value that can be printed, and applied to any draft."""
 
-    verb: str
+    verb: ClassVar[str]
 
     def plan(self, draft: Draft) -> Change:
         """What it makes of a model; pure.
@@ -75,7 +75,7 @@ def parameters(tensors: Mapping[str, Tensor]) -> int:
     return sum(elements(tensor.shape) for tensor in tensors.values())
 
 
-def draft(config: Mapping[str, Any], tensors: Mapping[str, Old], dtype: str) -> Draft:
+def draft(config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: str) -> Draft:
     """A stored model on paper, from its configuration and the names and shapes of its tensors.
 
     A model of a family that is not known, or is known but stored in an unknown way, keeps its raw

@@ -15,7 +15,7 @@ LENGTHS = (1, 2, 17)
 LONGEST = 512
 """Tokens of the longest probe, where the model takes so many; more only costs time."""
 WRITTEN = 16
-"""Tokens written after each prompt that is gone on from."""
+"""Tokens written after each prompt that is gone on from, where there is room."""
 SEED = 20250
 
 
@@ -60,9 +60,14 @@ def probes(vocabulary: int, context: int, prompts: Sequence[Sequence[int]], *, p
     return found
 
 
+def written(context: int) -> int:
+    """Tokens to write after each beginning: `WRITTEN`, or what a short context has room for."""
+    return min(WRITTEN, context - 1)
+
+
 def beginnings(vocabulary: int, context: int, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-    """[1, T] texts to be gone on from, each leaving room for `WRITTEN` tokens."""
-    room = max(1, min(context, LONGEST) - WRITTEN)
+    """[1, T] texts to be gone on from, each leaving room for what is written."""
+    room = max(1, min(context, LONGEST) - written(context))
     draw = torch.Generator().manual_seed(SEED + 1)
     random = torch.randint(0, vocabulary, (1, min(5, room)), generator=draw)
     return [random, *(torch.tensor([list(prompt[:room])]) for prompt in prompts[:2] if len(prompt))]

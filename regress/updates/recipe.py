@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "quantize": "Quantize",
     "prune": "Prune",
     "merge": "Merge",
+    "load_partial": "LoadPartial",
     "edit": "Edit",
 }
 """The class of each verb, in the module of the verb's name."""

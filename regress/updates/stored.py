@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from regress.checkpoints import read_config
 from regress.errors import ModelError, Unsupported, UpdateError
 from regress.updates.draft import Draft
 from regress.updates.expressions import Old, elements
+from regress.updates.families.family import completed
+from regress.updates.families.known import FAMILIES
 from regress.updates.numbers import BYTES
 from regress.updates.planning import draft
 from regress.weights import weight_files
@@ -47,6 +50,16 @@ class StoredModel:
             if kind in _TYPES:
                 sizes[kind] = sizes.get(kind, 0) + elements(self.shapes[name])
         return _TYPES[max(sizes, key=lambda kind: sizes[kind])] if sizes else "float32"
+
+    @property
+    def tokens(self) -> Any:
+        """What its token ids stand for, as `tokenizer.json` says it; null where there is none."""
+        path = self.folder / "tokenizer.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return document["model"]["vocab"], document.get("added_tokens")
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @property
     def parameters(self) -> int:
@@ -120,7 +133,9 @@ def _require_one_head(model: StoredModel) -> None:
         for name in model.files
         if name.endswith(("embed_tokens.weight", "wte.weight", "embed_in.weight"))
     ]
-    if not (model.config.get("tie_word_embeddings") and heads and tables):
+    family = FAMILIES.get(str(model.config.get("model_type")))
+    settings = model.config if family is None else completed(family, model.config)
+    if not (settings.get("tie_word_embeddings") and heads and tables):
         return
     if not torch.equal(model.tensor(heads[0]), model.tensor(tables[0])):
         raise UpdateError(

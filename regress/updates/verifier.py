@@ -24,7 +24,7 @@ from regress.updates.claims import Claim, Level
 from regress.updates.loading import load
 from regress.updates.observe import Observed, observe, observe_writing
 from regress.updates.precision import precisely
-from regress.updates.probes import Probe, beginnings, probes, tokenized
+from regress.updates.probes import Probe, beginnings, probes, tokenized, written
 
 IN_FLOAT32, IN_FLOAT64, ROUNDED = 1e-4, 1e-6, 1e-5
 """Largest change of a logit that rounding explains, as a share of the logits' standard deviation: of what is
@@ -40,6 +40,7 @@ class Shown:
     vocabulary: int
     probes: tuple[Probe, ...]
     beginnings: tuple[Any, ...]
+    written: int
 
     @property
     def length(self) -> int:
@@ -112,13 +113,14 @@ def _shown(old: Path, models: tuple[Any, Any], claim: Claim, texts: Sequence[str
         vocabulary=vocabulary,
         probes=tuple(probes(vocabulary, context, prompts)),
         beginnings=tuple(beginnings(vocabulary, context, prompts)),
+        written=written(context),
     )
 
 
 def _measure(old: Any, new: Any, shown: Shown) -> tuple[Observed, bool]:
     seen = Observed(vocabulary=shown.vocabulary)
     observe(old, new, shown.probes, seen)
-    wrote = observe_writing(old, new, shown.beginnings, seen)
+    wrote = observe_writing(old, new, shown.beginnings, shown.written, seen)
     return seen, wrote
 
 

@@ -219,3 +219,26 @@ def test_logits_of_other_tokens_are_not_compared(make_model: Make) -> None:
     with pytest.raises(UpdateError, match="their logits cannot be compared"):
         verify(old, new, SAME)
     assert verify(old, new, OTHER).holds
+
+
+def test_a_claim_that_ends_early_is_not_tried_beyond(make_model: Make, tmp_path: Path) -> None:
+    """GPT-Neo looks back eight tokens in some layers, and OPT at all."""
+    from regress.updates.steps.port import Port
+
+    old = make_model("gpt_neo")
+    update = make(resolve(str(old), {}), [Port(to="opt")], tmp_path / "new", texts=TEXTS)
+    assert update.claim == "same"
+    assert update.check.length == 8
+    assert not verify(old, tmp_path / "new", SAME, texts=TEXTS).holds
+
+
+def test_a_model_that_keeps_no_keys_is_written_on_all_the_same(tmp_path: Path) -> None:
+    import torch
+    from transformers import MambaConfig, MambaForCausalLM
+
+    torch.manual_seed(0)
+    config = MambaConfig(vocab_size=40, hidden_size=16, num_hidden_layers=1, state_size=4)
+    MambaForCausalLM(config).save_pretrained(tmp_path / "old")
+    check = verify(tmp_path / "old", tmp_path / "old", SAME)
+    assert check.holds
+    assert check.generation

@@ -8,7 +8,7 @@ from typing import Any
 
 from regress.errors import Unsupported
 from regress.updates.draft import Architecture, Draft
-from regress.updates.expressions import Old, Tensor
+from regress.updates.expressions import Tensor
 from regress.updates.families.rotary import without_old_keys
 
 Tensors = Mapping[str, Tensor]
@@ -62,7 +62,7 @@ def completed(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Old], dtype: str) -> Draft:
+def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: str) -> Draft:
     """A stored model as a draft.
 
     Raises:

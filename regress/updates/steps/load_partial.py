@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from regress.errors import UpdateError
 from regress.updates.claims import IDENTICAL, OTHER
 from regress.updates.draft import Change, Draft
-from regress.updates.expressions import Computed, Old, Shape, Tensor
+from regress.updates.expressions import Computed, Shape, Tensor
 from regress.updates.planning import draft as on_paper
 from regress.updates.planning import written
 
@@ -45,8 +45,7 @@ class LoadPartial:
         text = json.dumps(config, sort_keys=True)
         new: dict[str, Tensor] = {name: tensors[name] for name in report.loaded}
         new |= {name: Computed(Started(text, self.seed, name, shape), ()) for name, shape in shapes.items()}
-        # a family reads a tensor by its name and shape, whatever it is made of
-        model = on_paper(config, cast("dict[str, Old]", new), draft.dtype)
+        model = on_paper(config, new, draft.dtype)
         same = report.complete and _settings(model) == _settings(draft)
         return Change(
             draft=model,
