@@ -640,13 +640,13 @@ class Footprint:
     parameters: int | None = None
     """Elements of all weights, those that share storage counted once; null if unknown."""
     materialised: int | None = None
-    """The same for a checkpoint in which nothing is shared: every use of a weight has a copy; null if unknown."""
+    """The same for a checkpoint in which nothing is shared, each use has a copy; null if unknown."""
     disk_bytes: int | None = None
     """Size of the weight files, the adapter's too."""
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes of the weights once loaded, by weight type, shared storage counted once; empty if unknown."""
     cache_bytes: int | None = None
-    """Bytes that one more token adds to the keys and values kept; null where the architecture does not tell."""
+    """Bytes that one more token adds to keys and values kept; null where the architecture does not tell."""
     windowed_layers: int = 0
     """Layers that keep only the last `window` tokens: a longer text costs nothing more there."""
     window: int | None = None

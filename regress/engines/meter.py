@@ -126,7 +126,7 @@ def _reset_peak(device: str) -> bool:
         import torch
 
         if torch.cuda.is_available():
-            torch.cuda.init()  # before that there is nothing to reset, which is an error
+            torch.cuda.init()  # type: ignore[no-untyped-call]  # before it there is nothing to reset: an error
             torch.cuda.reset_peak_memory_stats(device)
             return True
         return False

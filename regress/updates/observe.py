@@ -116,7 +116,7 @@ def observe_writing(
 
 
 class _Writer:
-    """Reads a growing text; of a model that keeps keys and values, only what is new from the second time on."""
+    """Reads a growing text; where keys and values are kept, only what is new from the second time on."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
