@@ -9,7 +9,7 @@ POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(
             $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare gate report notebook gsm8k-systems calibration test test-all check lint types contracts benchmark demo-models clean
+.PHONY: help setup compare gate report notebook gsm8k-systems calibration selftest test test-all check lint types contracts benchmark demo-models clean
 
 help:  ## this list
 	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
@@ -45,6 +45,9 @@ gsm8k-systems: setup  ## four recorded GSM8K systems as runs, compared in three 
 	$(BIN)/regress compare 6b_finetuning 6b_verification --tasks gsm8k
 	$(BIN)/regress compare 175b_finetuning 175b_verification --tasks gsm8k
 	$(BIN)/regress compare 6b_verification 175b_finetuning --tasks gsm8k
+
+selftest: setup  ## does regress compute on this machine what it must? known answers through the whole harness
+	HF_HUB_OFFLINE=1 $(BIN)/regress selftest $(ARGS)
 
 test: setup  ## the default test lane: no network, no GPU, no shared folder
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
