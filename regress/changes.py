@@ -228,7 +228,7 @@ class OracleResult:
     """One update, or several of a kind, with what is known of them."""
 
     number: str
-    """`I-3`: class I changes nothing, class II as reckoned by hand, class III is an order, class G a verdict."""
+    """`I-3`: class I changes nothing, II follows by hand, III is an order, G is the gate's verdict."""
     name: str
     """What was done."""
     facts: tuple[Fact, ...]

@@ -22,6 +22,7 @@ from regress.commands import (
     plan,
     report,
     rescore,
+    selftest,
     show,
     slices,
     update,
@@ -31,7 +32,7 @@ from regress.options import Parser
 
 COMMANDS = (
     *(compare, report, flips, show, slices, matrix, divergence, gate, plan),
-    *(update, verify, layers),
+    *(update, verify, layers, selftest),
     *(evaluate, imports, export, rescore, noise, inventory),
 )
 """In the order in which help lists them."""

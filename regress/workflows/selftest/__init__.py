@@ -1,0 +1,1 @@
+"""`regress selftest`: updates whose effect is known beforehand, through the whole harness."""

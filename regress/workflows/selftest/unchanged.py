@@ -1,0 +1,86 @@
+"""Class I: updates that provably change nothing: whatever the harness finds changed is its own doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from regress.changes import Fact
+from regress.workflows.selftest.bench import OLD, Bench, compared, named
+from regress.workflows.selftest.facts import above, at_least, below, equal
+from regress.workflows.selftest.oracle import nothing_differs, nothing_flipped
+
+Facts = Callable[[Bench], Iterator[Fact]]
+
+NOTHING = 1e-9
+"""Nats a token: less is rounding."""
+NEARLY_ALL = 0.99
+"""Share of positions that rounding must leave certified."""
+
+
+def again(bench: Bench) -> Iterator[Fact]:
+    """The same checkpoint asked twice: every bit; one question at a time: every answer."""
+    first, second = bench.answers(OLD), bench.answers(OLD, time=2)
+    yield from nothing_flipped(compared(first, second), case="again")
+    yield from nothing_differs(compared(first, second), case="again")
+    alone = bench.answers(OLD, batch_size=1)
+    yield from nothing_flipped(compared(first, alone), case="one at a time")
+
+
+def same(*recipes: tuple[str, ...]) -> Facts:
+    """Recipes that keep the function up to rounding."""
+
+    def facts(bench: Bench) -> Iterator[Fact]:
+        for steps in recipes:
+            case, update = named(*steps), bench.update(*steps)
+            yield equal("claim", update.claim, "same", case=case)
+            yield at_least("certified positions", update.check.certified, NEARLY_ALL, case=case, unit="share")
+            yield below("KLD", bench.kld(update.path), NOTHING, case=case, unit="nats")
+            yield from nothing_flipped(bench.compared(update.path), case=case)
+
+    return facts
+
+
+def identical(*recipes: tuple[str, ...]) -> Facts:
+    """Recipes that keep every bit."""
+
+    def facts(bench: Bench) -> Iterator[Fact]:
+        for steps in recipes:
+            case, update = named(*steps), bench.update(*steps)
+            yield equal("claim", update.claim, "identical", case=case)
+            yield equal("logits the same bit for bit", update.check.identical, True, case=case)
+            yield equal("KLD", bench.kld(update.path), 0.0, case=case, unit="nats")
+            yield from nothing_flipped(bench.compared(update.path), case=case)
+            yield from nothing_differs(bench.compared(update.path), case=case)
+
+    return facts
+
+
+def stored(*recipes: tuple[str, ...]) -> Facts:
+    """Models that compute, loaded from disk, what the same tensors do that never were there."""
+
+    def facts(bench: Bench) -> Iterator[Fact]:
+        for steps in recipes:
+            check, case = bench.update(*steps).check, named(*steps)
+            yield equal("on disk as in memory, bit for bit", bool(check.round_trip), True, case=case)
+            yield equal("written on with a cache as without", check.generation, True, case=case)
+
+    return facts
+
+
+def kernels(bench: Bench) -> Iterator[Fact]:
+    """Attention computed another way, by another engine; and the harness's own engine beside lm-eval's."""
+    runs = {
+        way: bench.answers(OLD, engine="hf", engine_args={"attn_implementation": way})
+        for way in ("eager", "sdpa")
+    }
+    yield from nothing_flipped(compared(runs["eager"], runs["sdpa"]), case="eager, then sdpa")
+    yield from nothing_flipped(compared(bench.answers(OLD), runs["sdpa"]), case="engine local, then hf")
+
+
+def reach(bench: Bench) -> Iterator[Fact]:
+    """A limited look back: the same for texts inside of it, another function for longer ones."""
+    window = 64
+    steps = ("port:to=mistral", f"extend:window={window}")
+    case, model = named(*steps), bench.made(*steps)
+    yield below("KLD of texts inside", bench.kld(model, window=window), NOTHING, case=case, unit="nats")
+    yield above("KLD of longer texts", bench.kld(model, window=4 * window), NOTHING, case=case, unit="nats")
