@@ -55,6 +55,9 @@ class Checkpoint:
     """Hub id or local folder."""
     folder: Path
     """Where the files lie."""
+    home: Path
+    """The folder that was named, with what is recorded of the model: that of the files, or of what it is put
+    together from."""
     revision: str | None
     """Commit of the hub repository; null for local folders."""
     adapter: str | None
@@ -75,6 +78,11 @@ class Checkpoint:
     """Number of parameters; null where the format does not tell without unpickling."""
     pickled: bool
     """Whether the weights are `.bin` files, to be read with `weights_only=True`."""
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is put together from more than one checkpoint's files."""
+        return self.layers is not None or self.adapter_folder is not None
 
     @property
     def dtype(self) -> str:
@@ -249,6 +257,7 @@ def _inspect(name: str, parts: _Parts, folder: Path, adapter_folder: Path | None
         name=name,
         source=parts.base,
         folder=folder,
+        home=Path(parts.described_in).expanduser() if parts.described_in else folder,
         revision=parts.revision,
         adapter=parts.adapter,
         adapter_folder=adapter_folder,

@@ -17,7 +17,7 @@ from regress.errors import Unsupported, first_line
 
 Kind = Literal["lora", "ia3"]
 _SECOND = ("down_proj", "fc2", "dense_4h_to_h", "fc_out", "w2", "mlp.c_proj")
-"""Second modules of MLPs: IA3 scales what goes into them, and of all others what comes out."""
+"""What the second module of an MLP is called where PEFT does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,40 @@ class AdapterSettings:
     """Share of its inputs that LoRA drops while it is trained."""
     targets: tuple[str, ...] = ()
     """Names of the modules that get one; PEFT's choice for the model type if there are none."""
+
+    def on(self, model_type: str) -> Targets:
+        """The modules of such a model that get one.
+
+        Raises:
+            Unsupported: If none are named, and PEFT knows none for this model type.
+        """
+        from peft.utils import constants
+
+        known = {
+            "lora": constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING,
+            "ia3": constants.TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING,
+        }[self.kind].get(model_type)
+        if not self.targets and not isinstance(known, list):
+            raise Unsupported(
+                f"PEFT does not know which modules of a {model_type} to put {self.kind} on",
+                do="Name them with targets=[…].",
+            )
+        names = self.targets or tuple(known)
+        second = constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING.get(model_type, _SECOND)
+        return Targets(names=names, second=tuple(name for name in names if name in second))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Modules that get an adapter, by the ends of their names."""
+
+    names: tuple[str, ...]
+    second: tuple[str, ...]
+    """Those of them that are the second of an MLP, of which IA3 scales what goes in."""
+
+    def named(self, module: str) -> str | None:
+        """The name that a module is meant by; null if it is not."""
+        return next((name for name in self.names if module == name or module.endswith(f".{name}")), None)
 
 
 def write_untrained(model: Any, settings: AdapterSettings, folder: Path, *, base: str, seed: int) -> int:
@@ -57,7 +91,7 @@ def write_untrained(model: Any, settings: AdapterSettings, folder: Path, *, base
         warnings.simplefilter("ignore")  # a model without a name, a hub that is not asked
         torch.manual_seed(seed)
         try:
-            around = get_peft_model(model, _config(settings))
+            around = get_peft_model(model, _config(settings, model.config.model_type))
         except ValueError as error:
             raise Unsupported(
                 f"PEFT cannot put {settings.kind} on this {model.config.model_type} ({first_line(error)})",
@@ -69,15 +103,11 @@ def write_untrained(model: Any, settings: AdapterSettings, folder: Path, *, base
     return sum(each.numel() for each in around.parameters() if each.requires_grad)
 
 
-def _config(settings: AdapterSettings) -> Any:
+def _config(settings: AdapterSettings, model_type: str) -> Any:
     from peft import IA3Config, LoraConfig, TaskType
 
-    common: dict[str, Any] = {
-        "task_type": TaskType.CAUSAL_LM,
-        "target_modules": list(settings.targets) or None,
-    }
-    if settings.kind == "lora":
-        return LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, **common)
-    if settings.targets:
-        common["feedforward_modules"] = [name for name in settings.targets if name in _SECOND]
-    return IA3Config(**common)
+    targets = settings.on(model_type)
+    common: dict[str, Any] = {"task_type": TaskType.CAUSAL_LM, "target_modules": list(targets.names)}
+    if settings.kind == "ia3":
+        return IA3Config(feedforward_modules=list(targets.second), **common)
+    return LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, **common)

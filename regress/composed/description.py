@@ -43,9 +43,9 @@ def composition(folder: Path) -> Composition | None:
         ModelError: If the description cannot be read.
     """
     if (folder / FILE).is_file():
-        return _described(folder, _read(folder / FILE))
+        return _described(folder, read_json(folder / FILE))
     if (folder / ADAPTER_FILE).is_file() and not (folder / "config.json").exists():
-        return _adapter(folder, _read(folder / ADAPTER_FILE))
+        return _adapter(folder, read_json(folder / ADAPTER_FILE))
     return None
 
 
@@ -102,7 +102,12 @@ def _adapter(folder: Path, document: Mapping[str, Any]) -> Composition:
     return Composition(base=base, revision=document.get("revision"), adapter=str(folder))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ModelError: If it holds none.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

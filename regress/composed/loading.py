@@ -25,10 +25,10 @@ def put_together(model: Any, layers: Sequence[int] | None, adapter: Path | None)
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter of PEFT around it, in eval mode.
+    """The model with an adapter of PEFT on its modules, in eval mode.
 
     Raises:
-        ModelError: If the adapter does not fit the model, or lacks weights.
+        ModelError: If the adapter does not fit the model, lacks weights, or puts something before prompts.
     """
     from peft import PeftModel
 
@@ -37,11 +37,18 @@ def with_adapter(model: Any, adapter: Path) -> Any:
             warnings.simplefilter("ignore")
             # PEFT would go on with adapter weights that it made up
             warnings.filterwarnings("error", message="Found missing adapter keys")
-            return PeftModel.from_pretrained(model, str(adapter)).eval()
+            around = PeftModel.from_pretrained(model, str(adapter)).eval()
     except Exception as error:  # PEFT raises what it likes
         raise ModelError(
             f"the adapter {adapter} cannot be put on this model ({first_line(error)})"
         ) from error
+    config = around.active_peft_config
+    if config.is_prompt_learning:
+        raise ModelError(
+            f"the adapter {adapter} puts learnt tokens before prompts ({config.peft_type})",
+            allowed="adapters that change a model's modules",
+        )
+    return around.get_base_model()
 
 
 def move_apart(model: torch.nn.Module) -> None:

@@ -27,7 +27,7 @@ def candidates(count: int, depth: int) -> dict[Layers, str]:
     found: dict[Layers, str] = {}
     kinds = _deeper if depth > count else _shallower if depth < count else _same
     for name, layers in kinds(count, depth):
-        if len(layers) == depth and min(layers) >= 0:
+        if len(layers) == depth and set(layers) <= set(range(count)):
             found.setdefault(layers, name)
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from regress.changes import Size, StepLine, Update, UpdatePlan
 from regress.checkpoints import Checkpoint
+from regress.errors import Unsupported
 from regress.updates.backends import require_backend, write_quantized
 from regress.updates.build import new_folder
 from regress.updates.claims import OTHER
@@ -35,9 +36,15 @@ def make_foreign(
 
     Raises:
         MissingExtra: If the library is not installed.
+        Unsupported: If the old model is no checkpoint of its own.
         UpdateError: If it fails.
     """
     require_backend(step)
+    if old.composed:
+        raise Unsupported(
+            f"{step.backend} quantises a checkpoint, and {old.name} is put together from several",
+            do=f"Make one first: `regress update {old.name} -o NEW`.",
+        )
     before = open_model(old.folder)
     with new_folder(out) as folder:
         say(f"writing {out.name} with {step.backend}")

@@ -10,19 +10,33 @@ from typing import Any
 
 import torch
 
+from regress.checkpoints import Checkpoint
+from regress.composed.loading import move_apart, put_together
 from regress.errors import RegressError, UpdateError, first_line
 
 
-def load(folder: Path, dtype: str) -> Any:
-    """The model in `folder`, in eval mode, with weights of `dtype`.
+def load(model: Path | Checkpoint, dtype: str) -> Any:
+    """A model in eval mode, with weights of `dtype`, its layers mapped and its adapter put on.
+
+    Args:
+        model: The folder of an ordinary checkpoint, or what `regress.checkpoints.resolve` found.
+        dtype: Type of the weights, by torch's name.
 
     Raises:
         UpdateError: If transformers cannot load it, or reports keys that are missing, left over, or of
             another shape.
+        ModelError: If its adapter does not fit.
     """
     from transformers import AutoModelForCausalLM
 
-    return _loaded(AutoModelForCausalLM, str(folder), dtype, str(folder))
+    folder = model.folder if isinstance(model, Checkpoint) else model
+    loaded = _loaded(AutoModelForCausalLM, str(folder), dtype, str(folder))
+    if isinstance(model, Checkpoint):
+        loaded = put_together(loaded, model.layers, model.adapter_folder)
+        # PEFT keeps an adapter in float32; buffers such as rotary frequencies stay as they are
+        for weight in loaded.parameters() if dtype == "float64" else ():
+            weight.data = weight.data.double()
+    return loaded
 
 
 def in_memory(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], dtype: str) -> Any:
@@ -58,15 +72,8 @@ def _loaded(kind: Any, name: str, dtype: str, source: str | None, **given: Any) 
             **given,
         )
     _require_all(name, report)
-    _align(model)
+    move_apart(model)
     return model.eval()
-
-
-def _align(model: Any) -> None:
-    """Weights in memory of their own: where they lie in a mapped file decides how products are rounded."""
-    for weight in model.parameters():
-        if weight.is_floating_point():  # codes of other libraries are not plain memory
-            weight.data = weight.data.clone()
 
 
 def _require_all(name: Any, report: Mapping[str, Any]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from regress.changes import Check, Update
-from regress.checkpoints import Checkpoint
+from regress.checkpoints import Checkpoint, resolve
 from regress.errors import ClaimViolated, Unsupported, UpdateError
 from regress.updates.build import Models, new_folder, require_free, state, write_model
+from regress.updates.compact import begun, held, parted, write_compact
 from regress.updates.draft import Draft
 from regress.updates.foreign import foreign, make_foreign
 from regress.updates.loading import in_memory, load
@@ -19,7 +21,8 @@ from regress.updates.outline import outline
 from regress.updates.planning import Plan, Step, plan
 from regress.updates.probes import probes, tokenized
 from regress.updates.record import write_record
-from regress.updates.stored import StoredModel, open_model
+from regress.updates.steps.adapt import Adapt
+from regress.updates.stored import StoredModel, open_adapter, open_model
 from regress.updates.verifier import verify
 
 Say = Callable[[str], None]
@@ -76,17 +79,22 @@ def planned(
         Unsupported: If the model cannot be changed so.
         ModelError: If a model's files cannot be used.
     """
-    if old.adapter is not None:
-        raise Unsupported(
-            f"{old.name} is a base model with an adapter ({old.adapter})",
-            do="Name the base, and put `adapt:load=…,merge=true` first.",
-        )
-    models: dict[str, StoredModel] = {"old": open_model(old.folder)}
+    parts = parted(steps)
+    draft, models = begun(old)
     opened = [_opened(step, models, find) for step in steps]
-    return plan(models["old"].draft(), opened, dtype=dtype), models
+    found = plan(draft, opened, dtype=dtype)
+    found = replace(found, notes=(*found.notes, *([COPIED] if old.composed else [])))
+    return held(found, draft, replace(parts, stored=tuple(opened[: len(parts.stored)]))), models
+
+
+COPIED = "Layers that shared weights are copied, and an adapter is merged into the weights."
+"""What becomes of an old model that is put together from several parts."""
 
 
 def _opened(step: Step, models: dict[str, StoredModel], find: Find) -> Step:
+    if isinstance(step, Adapt) and step.load is not None:
+        models.setdefault(step.load, open_adapter(Path(step.load).expanduser()))
+        return step.with_adapter(models[step.load].draft(step.load))
     if not isinstance(step, Combining):
         return step
     for name in step.models():
@@ -141,9 +149,9 @@ def make(
     made, models = planned(old, steps, dtype=dtype, find=find)
     with new_folder(out) as folder:
         say(f"writing {out.name}")
-        write_model(made, models, folder, seed)
+        new = _written(old, steps, made, models, folder, find=find, dtype=dtype, seed=seed)
         say(f"checking that {out.name} is what it claims to be ({made.claim.name})")
-        check = _checked(old.folder, folder, made, models, seed, some)
+        check = _checked(old, new, made, models, seed, some)
         if check.violated is not None:
             raise ClaimViolated(
                 f"{' '.join(_words(made))} claims `{check.claim}`, and the new model violates it: "
@@ -155,13 +163,38 @@ def make(
     return update
 
 
+def _written(
+    old: Checkpoint,
+    steps: Sequence[Step],
+    made: Plan,
+    models: Models,
+    folder: Path,
+    *,
+    find: Find,
+    dtype: str | None,
+    seed: int,
+) -> Path | Checkpoint:
+    """Write the new model, and say how to load it."""
+    parts = parted(steps)
+    if not parts.compact:
+        write_model(made, models, folder, seed)
+        return folder
+    base = None
+    if parts.stored or old.composed or dtype not in (None, models["old"].dtype):
+        base, models = planned(old, parts.stored, dtype=dtype, find=find)
+    write_compact(base, models, parts, folder, old=old, seed=seed)
+    return resolve(str(folder), {})
+
+
 def _words(made: Plan) -> list[str]:
     from regress.updates.recipe import shown
 
     return [shown(stage.step) for stage in made.stages]
 
 
-def _checked(old: Path, new: Path, made: Plan, models: Models, seed: int, texts: Sequence[str]) -> Check:
+def _checked(
+    old: Checkpoint, new: Path | Checkpoint, made: Plan, models: Models, seed: int, texts: Sequence[str]
+) -> Check:
     same = _same_as_in_memory(new, made, models, seed)
     return verify(
         old,
@@ -174,14 +207,17 @@ def _checked(old: Path, new: Path, made: Plan, models: Models, seed: int, texts:
 
 
 @torch.no_grad()
-def _same_as_in_memory(folder: Path, made: Plan, models: Models, seed: int) -> bool:
-    """Whether the stored model computes what the same tensors do that never were on disk, in its own type."""
+def _same_as_in_memory(new: Path | Checkpoint, made: Plan, models: Models, seed: int) -> bool:
+    """Whether the stored model computes what the same tensors do that never were on disk, in its own type.
+
+    Layers that share weights must compute what copies of them do.
+    """
     vocabulary = int(made.config["vocab_size"])
     ids = probes(vocabulary, 17, [])[2].ids
     before = in_memory(made.config, state(made, models, seed), made.dtype)
     expected = before(input_ids=ids, use_cache=False).logits
     del before
-    return torch.equal(expected, load(folder, made.dtype)(input_ids=ids, use_cache=False).logits)
+    return torch.equal(expected, load(new, made.dtype)(input_ids=ids, use_cache=False).logits)
 
 
 CHECKED = 8

@@ -58,11 +58,13 @@ class Plan:
     """What the steps promise together, stored so."""
     stages: tuple[Stage, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    held: int | None = None
+    """Parameters that are stored where layers share theirs; null if each tensor is stored by itself."""
 
     @property
     def parameters(self) -> int:
         """Number of stored parameters."""
-        return parameters(self.tensors)
+        return parameters(self.tensors) if self.held is None else self.held
 
     @property
     def bytes(self) -> int:

@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "moe": "Moe",
     "port": "Port",
     "reparam": "Reparam",
+    "adapt": "Adapt",
     "extend": "Extend",
     "cast": "Cast",
     "layers": "Layers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,9 @@ def write_record(
             "origin": origin(old.folder) or old.name,
             "revision": old.revision,
             "fingerprint": old.fingerprint,
-            "sha256": _hashes(old.folder),
+            "sha256": _hashes(weight_files(old.folder, allow_bin=False)[0]),
         },
-        "others": {name: _hashes(model.folder) for name, model in others.items() if name != "old"},
+        "others": {name: _hashes(model.files.values()) for name, model in others.items() if name != "old"},
         "seed": seed,
         "versions": {name: _version(name) for name in ("regress-harness", *_VERSIONS)},
         "machine": {"architecture": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()},
@@ -88,9 +89,8 @@ def brief(folder: Path) -> dict[str, Any] | None:
     }
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    files, _ = weight_files(folder, allow_bin=False)
-    return {file.name: weight_hash(file) for file in files}
+def _hashes(files: Iterable[Path]) -> dict[str, str]:
+    return {file.name: weight_hash(file) for file in sorted(set(files))}
 
 
 def _version(distribution: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from regress.checkpoints import read_config
+from regress.composed.description import ADAPTER_FILE, read_json
 from regress.errors import ModelError, Unsupported, UpdateError
 from regress.updates.draft import Draft
 from regress.updates.expressions import Old, elements
@@ -19,7 +20,7 @@ from regress.updates.families.family import completed
 from regress.updates.families.known import FAMILIES
 from regress.updates.numbers import BYTES
 from regress.updates.planning import draft
-from regress.weights import weight_files
+from regress.weights import adapter_files, weight_files
 
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -93,6 +94,22 @@ def open_model(folder: Path) -> StoredModel:
     config = read_config(folder)
     _refuse(folder, config)
     paths, _ = weight_files(folder, allow_bin=False)
+    model = _with_headers(folder, config, paths)
+    _require_one_head(model)
+    return model
+
+
+def open_adapter(folder: Path) -> StoredModel:
+    """The same for an adapter of PEFT, whose configuration is `adapter_config.json`.
+
+    Raises:
+        ModelError: If there is none in safetensors, or it is damaged.
+    """
+    files = adapter_files(folder)
+    return _with_headers(folder, read_json(folder / ADAPTER_FILE), files)
+
+
+def _with_headers(folder: Path, config: Mapping[str, Any], paths: Sequence[Path]) -> StoredModel:
     files, shapes, types = dict[str, Path](), dict[str, tuple[int, ...]](), dict[str, str]()
     for path in paths:
         try:
@@ -105,9 +122,7 @@ def open_model(folder: Path) -> StoredModel:
             raise ModelError(
                 f"{path} is not a safetensors file ({error})", do="Fetch or save it again."
             ) from None
-    model = StoredModel(folder=folder, config=config, files=files, shapes=shapes, types=types)
-    _require_one_head(model)
-    return model
+    return StoredModel(folder=folder, config=config, files=files, shapes=shapes, types=types)
 
 
 def _refuse(folder: Path, config: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from regress.changes import Check
+from regress.checkpoints import Checkpoint
 from regress.errors import UpdateError
 from regress.updates.claims import Claim, Level
 from regress.updates.loading import load
@@ -49,8 +50,8 @@ class Shown:
 
 
 def verify(
-    old: Path,
-    new: Path,
+    old: Path | Checkpoint,
+    new: Path | Checkpoint,
     claim: Claim,
     *,
     texts: Sequence[str] = (),
@@ -60,8 +61,8 @@ def verify(
     """Load both models, show them the same, and judge the claim. Both are in memory together.
 
     Args:
-        old: Folder of the old model.
-        new: Folder of the new model.
+        old: The old model, or the folder of its checkpoint.
+        new: The new one.
         claim: What is claimed of it.
         texts: Real prompts to show beside random ids.
         round_trip: What is known of the stored model against the one in memory.
@@ -97,7 +98,7 @@ def verify(
     )
 
 
-def _shown(old: Path, models: tuple[Any, Any], claim: Claim, texts: Sequence[str]) -> Shown:
+def _shown(old: Path | Checkpoint, models: tuple[Any, Any], claim: Claim, texts: Sequence[str]) -> Shown:
     configs = [model.config for model in models]
     sizes = [config.vocab_size for config in configs]
     if claim.level > Level.OTHER and claim.vocabulary is None and sizes[0] != sizes[1]:
@@ -108,7 +109,7 @@ def _shown(old: Path, models: tuple[Any, Any], claim: Claim, texts: Sequence[str
     vocabulary = min(*sizes, *([claim.vocabulary] if claim.vocabulary else []))
     contexts = [getattr(config, "max_position_embeddings", None) for config in configs]
     context = min(length for length in (*contexts, claim.length, 2**31) if length)
-    prompts = tokenized(old, texts, vocabulary)
+    prompts = tokenized(old.folder if isinstance(old, Checkpoint) else old, texts, vocabulary)
     return Shown(
         vocabulary=vocabulary,
         probes=tuple(probes(vocabulary, context, prompts)),

@@ -101,10 +101,10 @@ def verify(
         RegressError: If a model cannot be found.
     """
     before, after = _resolved(old), _resolved(new)
-    made = read_record(after.folder)
+    made = read_record(after.home)
     wanted: Claim = claim_of(claim) if claim else made["claim"] if made else SAME
     progress(Working(text=f"checking that {new} is what it claims to be ({wanted.name})"))
-    return verify_claim(before.folder, after.folder, wanted, texts=prompts(FEW) if texts is None else texts)
+    return verify_claim(before, after, wanted, texts=prompts(FEW) if texts is None else texts)
 
 
 def verbs() -> Vocabulary:

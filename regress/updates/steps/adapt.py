@@ -64,11 +64,15 @@ class Adapt:
             return Change(draft=merged(draft, self._draft), claim=OTHER)
         modules, values = self._added(draft)
         if self.merge:
-            return Change(draft=draft, notes=("Merging an adapter that has learned nothing changes no weight.",))
+            return Change(
+                draft=draft, notes=("Merging an adapter that has learned nothing changes no weight.",)
+            )
         return Change(
             draft=draft,
             claim=IDENTICAL if self.kind == "lora" else SAME,
-            notes=(f"The adapter has {values} parameters, on {modules} modules; the rest is frozen in training.",),
+            notes=(
+                f"The adapter has {values} parameters, on {modules} modules; the rest is frozen in training.",
+            ),
         )
 
     def _added(self, draft: Draft) -> tuple[int, int]:

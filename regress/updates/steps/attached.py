@@ -1,7 +1,7 @@
 """A trained adapter merged into the weights it stands on, tensor by tensor, by their names on disk.
 
-    LoRA   W + s·B·A with s = alpha / rank, or alpha / √rank (rsLoRA)
-    IA3    l·W (rows of W, and the bias) or W·l (columns, of the second module of an MLP)
+LoRA   W + s·B·A with s = alpha / rank, or alpha / √rank (rsLoRA)
+IA3    l·W (rows of W, and the bias) or W·l (columns, of the second module of an MLP)
 """
 
 from __future__ import annotations
@@ -116,5 +116,6 @@ def _ia3(module: str, tensors: Mapping[str, Tensor], factors: Tensor, *, turned:
 def _require_shape(module: str, weight: Shape, change: Shape) -> None:
     if weight != change:
         raise Unsupported(
-            f"the adapter is made for another model: on {module} it has shape {list(change)}, not {list(weight)}"
+            f"the adapter is made for another model: on {module} its shape is {list(change)}, "
+            f"not {list(weight)}"
         )

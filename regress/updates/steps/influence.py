@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cosine_similarity
 
-from regress.errors import Unsupported
+from regress.composed.layers import layer_list
 
 
 def influences(model: Any, batches: Sequence[torch.Tensor]) -> list[float]:
@@ -31,7 +31,7 @@ def influences(model: Any, batches: Sequence[torch.Tensor]) -> list[float]:
     Raises:
         Unsupported: If the model has no list of layers.
     """
-    layers = layer_list(model)
+    _, layers = layer_list(model)
     sums = [0.0] * len(layers)
 
     def hook(place: int) -> Any:
@@ -54,16 +54,3 @@ def influences(model: Any, batches: Sequence[torch.Tensor]) -> list[float]:
             handle.remove()
     tokens = sum(batch.numel() for batch in batches)
     return [1.0 - each / tokens for each in sums]
-
-
-def layer_list(model: Any) -> list[torch.nn.Module]:
-    """A model's layers in order: the outermost list of as many modules as its configuration says.
-
-    Raises:
-        Unsupported: If there is none.
-    """
-    count = model.config.num_hidden_layers
-    for _, module in model.named_modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == count:
-            return list(module)
-    raise Unsupported(f"{type(model).__name__} has no list of {count} layers")

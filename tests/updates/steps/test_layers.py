@@ -62,7 +62,7 @@ def test_tied_layers_are_copies_in_an_ordinary_checkpoint(models: Any) -> None:
     tied = models.planned(old, Layers(map=(0, 1, 1, 2), tied=True))
     copied = models.planned(old, Layers(map=(0, 1, 1, 2)))
     assert dict(tied.tensors) == dict(copied.tensors)
-    assert "others (1)" in tied.notes[0]
+    assert "others: 1." in tied.notes[0]
     assert not copied.notes
 
 
