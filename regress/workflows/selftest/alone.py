@@ -1,12 +1,13 @@
-"""What a model answers by transformers alone: the shortest way from a prompt to an answer of one token.
+"""What models compute by transformers alone, the shortest way.
 
-Nothing of regress is in it but where the model lies, so that the harness's answers are held to something else
-than themselves.
+Nothing of regress is in it but where the built-in model lies, so that what the harness finds is held to
+something else than itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -41,3 +42,15 @@ class Chooser:
             ids = self._tokenizer(prompt, return_tensors="pt").input_ids
             answers.append(words[int(self._model(ids).logits[0, -1, tokens].argmax())])
         return answers
+
+
+@torch.no_grad()
+def largest_change(old: Path, new: Path, length: int) -> float:
+    """Largest |Δlogit| of two models over one text of so many random tokens."""
+    from transformers import AutoModelForCausalLM
+
+    models = [AutoModelForCausalLM.from_pretrained(str(folder)).eval() for folder in (old, new)]
+    tokens = torch.Generator().manual_seed(0)
+    ids = torch.randint(3, models[0].config.vocab_size, (1, length), generator=tokens)
+    before, after = (model(ids, use_cache=False).logits for model in models)
+    return float((after - before).abs().max())

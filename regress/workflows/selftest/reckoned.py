@@ -9,7 +9,7 @@ from dataclasses import astuple
 from regress.changes import Fact
 from regress.errors import ClaimViolated
 from regress.frames import ComparedRuns
-from regress.types import Pairs, QuadrantCounts, TaskComparison
+from regress.types import Footprint, Pairs, QuadrantCounts, TaskComparison
 from regress.workflows.selftest.alone import Chooser
 from regress.workflows.selftest.bench import EARLIER, OLD, Bench, named
 from regress.workflows.selftest.bugs import BUGS
@@ -86,6 +86,28 @@ def silenced(bench: Bench) -> Iterator[Fact]:
     silent, dropped = (bench.made(step) for step in ("edit:silence=[2]", "drop:layers=[2]"))
     yield above("KLD to the old model", bench.kld(dropped), NOTHING, unit="nats")
     yield from _alike(bench, silent, dropped, "")
+
+
+def shared(bench: Bench) -> Iterator[Fact]:
+    """Layers that share weights compute what copies do, and take up what the old model did."""
+    places = "layers:map=[0,1,1,2,3,3]"
+    copied, tied = bench.made(places), bench.made(f"{places},tied=true")
+    yield above("KLD to the old model", bench.kld(copied), NOTHING, unit="nats")
+    yield from _alike(bench, copied, tied, "")
+    old, once, twice = (_taken_up(bench, model) for model in (OLD, tied, copied))
+    yield equal("parameters, as of the old model", once.parameters or 0, old.parameters or -1)
+    yield equal("bytes in memory, as of the old model", _memory(once), _memory(old))
+    yield above("bytes in memory that sharing saves", _memory(twice) - _memory(once), 0)
+
+
+def _taken_up(bench: Bench, model: str) -> Footprint:
+    """What the runs of a model record of its size; nothing known where they do not."""
+    price = bench.compared(model).price
+    return (price.new if price else None) or Footprint()
+
+
+def _memory(footprint: Footprint) -> int:
+    return sum(footprint.memory_bytes.values())
 
 
 def undone(bench: Bench) -> Iterator[Fact]:

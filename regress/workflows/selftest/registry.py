@@ -32,6 +32,16 @@ ORACLES: tuple[Oracle, ...] = (
         facts=unchanged.same(MOE, ("moe:experts=2,top_k=2,shards=2",)),
     ),
     Oracle(
+        number="I-5a",
+        name="LoRA that has learned nothing",
+        facts=unchanged.identical(("adapt:kind=lora",)),
+    ),
+    Oracle(
+        number="I-5b",
+        name="IA3 that has learned nothing",
+        facts=unchanged.same(("adapt:kind=ia3",)),
+    ),
+    Oracle(
         number="I-6",
         name="saved and loaded",
         facts=unchanged.stored(SIX[-1], MOE, ("port:to=phi3",), ("cast:dtype=bfloat16",)),
@@ -42,7 +52,7 @@ ORACLES: tuple[Oracle, ...] = (
         facts=unchanged.same(*((f"port:to={kind}",) for kind in ("mistral", "qwen2", "phi3", "granite"))),
     ),
     Oracle(
-        number="I-8",
+        number="I-8a",
         name="symmetries",
         facts=unchanged.same(
             ("reparam:how=permute_ffn", "reparam:how=permute_heads"),
@@ -55,7 +65,7 @@ ORACLES: tuple[Oracle, ...] = (
         name="symmetries that keep every bit",
         facts=unchanged.identical(("reparam:how=scale_ffn",), ("reparam:how=untie",)),
     ),
-    Oracle(number="I-9", name="longer texts, shorter look back", facts=unchanged.reach),
+    Oracle(number="I-9", name="a look back that ends, frequencies that follow", facts=unchanged.reach),
     Oracle(number="I-10", name="another attention kernel and engine", facts=unchanged.kernels),
     Oracle(
         number="I-11",
@@ -64,6 +74,7 @@ ORACLES: tuple[Oracle, ...] = (
             ("layers:map=[0,1,2,3]",),
             (f"merge:others={EARLIER},weights=[1,0]",),
             ("prune:sparsity=0",),
+            ("extend:positions=2048",),
         ),
     ),
     # ── class II: what follows by hand ───────────────────────────────────────────────────────────
@@ -72,6 +83,7 @@ ORACLES: tuple[Oracle, ...] = (
     Oracle(number="II-3", name="an answer token muted", facts=reckoned.muted),
     Oracle(number="II-5", name="a silenced layer is a dropped one", facts=reckoned.silenced),
     Oracle(number="II-6", name="done twice, or undone", facts=reckoned.undone),
+    Oracle(number="II-7", name="layers that share weights", facts=reckoned.shared),
     Oracle(number="II-8", name="bugs put into recipes", facts=reckoned.refused),
     Oracle(number="II-9", name="identities of the flip table", facts=reckoned.identities, quick=True),
     # ── class III: what is larger than what ──────────────────────────────────────────────────────

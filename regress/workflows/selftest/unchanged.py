@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from regress.changes import Fact
+from regress.demo.pair import model_folder
+from regress.workflows.selftest.alone import largest_change
 from regress.workflows.selftest.bench import OLD, Bench, compared, named
 from regress.workflows.selftest.facts import above, at_least, below, equal
 from regress.workflows.selftest.oracle import nothing_differs, nothing_flipped
@@ -15,6 +18,8 @@ NOTHING = 1e-9
 """Nats a token: less is rounding."""
 NEARLY_ALL = 0.99
 """Share of positions that rounding must leave certified."""
+CONTEXT, ROUNDED = 1024, 1e-3
+"""Longest text in tokens that the demo models are for; the most that rounding changes a logit of theirs."""
 
 
 def again(bench: Bench) -> Iterator[Fact]:
@@ -78,9 +83,15 @@ def kernels(bench: Bench) -> Iterator[Fact]:
 
 
 def reach(bench: Bench) -> Iterator[Fact]:
-    """A limited look back: the same for texts inside of it, another function for longer ones."""
+    """A limited look back, or other frequencies for long texts: the same inside, another function beyond."""
     window = 64
     steps = ("port:to=mistral", f"extend:window={window}")
     case, model = named(*steps), bench.made(*steps)
     yield below("KLD of texts inside", bench.kld(model, window=window), NOTHING, case=case, unit="nats")
     yield above("KLD of longer texts", bench.kld(model, window=4 * window), NOTHING, case=case, unit="nats")
+    yield from same(("extend:rope=dynamic,factor=2",))(bench)
+    case, model = "extend:rope=dynamic,factor=2", bench.made("extend:rope=dynamic,factor=2")
+    old = model_folder(OLD)
+    inside, beyond = (largest_change(old, Path(model), length) for length in (CONTEXT, CONTEXT + 64))
+    yield below("largest change of a logit inside", inside, ROUNDED, case=case)
+    yield above("largest change of a logit beyond", beyond, ROUNDED, case=case)
