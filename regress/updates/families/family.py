@@ -29,7 +29,10 @@ class Family:
     architecture: Callable[[Mapping[str, Any]], Architecture]
     """Reads a completed configuration; raises `Unsupported` for what it cannot describe."""
     names: Callable[[Architecture, Mapping[str, Any]], dict[str, str]]
-    """Canonical name by name on disk, of exactly the tensors that a completed configuration asks for."""
+    """Canonical name by name on disk, of exactly the tensors that a completed configuration asks for.
+
+    An output projection of its own is left out; `head` names it.
+    """
     settings: Callable[[Draft], dict[str, Any]]
     """What `config.json` says about a draft; raises `Unsupported` for what the family cannot express."""
     unpack: Callable[[Draft], dict[str, Tensor]] = lambda draft: dict(draft.tensors)
@@ -39,7 +42,7 @@ class Family:
     fit: Callable[[Draft], Draft] = lambda draft: draft
     """The same function in the form that the family can express, as far as there is one."""
     head: str = "lm_head.weight"
-    """Name on disk of the output projection, which a tied model may store a second time."""
+    """Name on disk of the output projection, which a tied model may store though it is the embedding."""
     prefix: str = ""
     """What names of tensors begin with in the causal model and may lack in a stored base model."""
     ignored: tuple[str, ...] = ()
@@ -62,6 +65,12 @@ def completed(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def all_names(family: Family, architecture: Architecture, config: Mapping[str, Any]) -> dict[str, str]:
+    """Canonical name by name on disk, of exactly the tensors that a completed configuration asks for."""
+    head = {} if architecture.tied else {family.head: "head.weight"}
+    return family.names(architecture, config) | head
+
+
 def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: str) -> Draft:
     """A stored model as a draft.
 
@@ -70,7 +79,7 @@ def read(family: Family, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     """
     whole = completed(family, config)
     architecture = family.architecture(whole)
-    names = family.names(architecture, whole)
+    names = all_names(family, architecture, whole)
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         canonical = names.get(name) or names.get(family.prefix + name)
@@ -103,9 +112,8 @@ def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tenso
         "architectures": [family.model_class],
         **family.settings(draft),
     }
-    names = {
-        canonical: name for name, canonical in family.names(draft.shape, completed(family, config)).items()
-    }
+    asked = all_names(family, draft.shape, completed(family, config))
+    names = {canonical: name for name, canonical in asked.items()}
     packed = family.pack(draft)
     if strange := sorted(set(packed) - set(names)):
         raise Unsupported(f"{family.title} models have no {_listed(strange)}")

@@ -9,9 +9,28 @@ from typing import Any
 from regress.updates.draft import Architecture, Draft
 from regress.updates.families.family import Family
 from regress.updates.families.folds import with_biases, with_unscaled_scores, without_padding
-from regress.updates.families.limits import require, require_square, require_traits
+from regress.updates.families.gpt2 import OUTSIDE_LAYERS
+from regress.updates.families.layer_norm import described, settings
+from regress.updates.families.limits import require
+from regress.updates.families.tables import BOTH, WEIGHT, Settings, defaults, layer_names
 
+_WINDOW = 256
+_SETTINGS: Settings = {
+    "vocab_size": ("vocabulary", 50257),
+    "max_position_embeddings": ("context", 2048),
+    "hidden_size": ("hidden", 2048),
+    "num_layers": ("layers", 24),
+    "num_heads": ("heads", 16),
+    "intermediate_size": ("ffn", None),
+    "window_size": ("window", _WINDOW),
+    "activation_function": ("activation", "gelu_new"),
+    "layer_norm_epsilon": ("eps", 1e-5),
+    "initializer_range": ("init_std", 0.02),
+    "tie_word_embeddings": ("tied", True),
+}
 _KINDS = ("global", "local")
+_TYPES: Any = [[["global", "local"], 12]]
+"""`attention_types` where nothing is said."""
 _PROJECTIONS = frozenset(("o", "up", "down"))
 _BARE = {f"attn.attention.{each}_proj": each for each in "qkv"}
 _BIASED = {
@@ -24,31 +43,12 @@ _BIASED = {
 
 
 def _architecture(config: Mapping[str, Any]) -> Architecture:
-    hidden, heads, layers = int(config["hidden_size"]), int(config["num_heads"]), int(config["num_layers"])
-    kinds = _expanded(config["attention_types"] or _DEFAULTS["attention_types"])
+    layers, kinds = int(config["num_layers"]), _expanded(config["attention_types"] or _TYPES)
     require(
         len(kinds) == layers,
         f"this GPT-Neo lists {len(kinds)} layers in attention_types and has {layers}",
     )
-    return Architecture(
-        vocabulary=int(config["vocab_size"]),
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        ffn=4 * hidden if config["intermediate_size"] is None else int(config["intermediate_size"]),
-        context=int(config["max_position_embeddings"]),
-        activation=str(config["activation_function"]),
-        norm="layer",
-        eps=float(config["layer_norm_epsilon"]),
-        tied=bool(config["tie_word_embeddings"]),
-        learned_positions=True,
-        scaled_scores=False,
-        kinds=kinds,
-        window=int(config["window_size"]),
-        init_std=float(config["initializer_range"]),
-    )
+    return described(_SETTINGS, config, learned_positions=True, scaled_scores=False, kinds=kinds)
 
 
 def _expanded(types: Sequence[tuple[Sequence[str], int]]) -> tuple[str, ...]:
@@ -61,58 +61,23 @@ def _grouped(kinds: Sequence[str]) -> list[list[Any]]:
 
 
 def _names(architecture: Architecture, _: Mapping[str, Any]) -> dict[str, str]:
-    names = {
-        "transformer.wte.weight": "embed.weight",
-        "transformer.wpe.weight": "positions.weight",
-        "transformer.ln_f.weight": "final_norm.weight",
-        "transformer.ln_f.bias": "final_norm.bias",
-    }
-    if not architecture.tied:
-        names["lm_head.weight"] = "head.weight"
-    for layer in range(architecture.layers):
-        for parts, kinds in ((_BARE, ("weight",)), (_BIASED, ("weight", "bias"))):
-            names |= {
-                f"transformer.h.{layer}.{theirs}.{kind}": f"layers.{layer}.{ours}.{kind}"
-                for theirs, ours in parts.items()
-                for kind in kinds
-            }
-    return names
+    layers = layer_names("transformer.h", architecture.layers, (_BARE, WEIGHT), (_BIASED, BOTH))
+    return OUTSIDE_LAYERS | layers
 
 
 def _settings(draft: Draft) -> dict[str, Any]:
     shape = draft.shape
-    require_traits(
-        shape,
-        "GPT-Neo",
-        norm="layer",
-        gated=False,
-        experts=False,
-        parallel=False,
-        norm_first=True,
-        qk_norm=False,
-        positions="learned",
-    )
-    require_square(shape, "GPT-Neo")
+    said = settings(_SETTINGS, shape, "GPT-Neo", positions="learned")
     kinds = [kind or "global" for kind in shape.kinds]
     require(
         set(kinds) <= set(_KINDS),
         f"GPT-Neo layers cannot be of kind {', '.join(sorted(set(kinds) - set(_KINDS)))}",
         allowed=", ".join(_KINDS),
     )
-    return {
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.hidden,
-        "num_layers": shape.layers,
-        "num_heads": shape.heads,
-        "intermediate_size": shape.ffn,
-        "max_position_embeddings": shape.context,
-        "activation_function": shape.activation,
-        "layer_norm_epsilon": shape.eps,
+    return said | {
         "attention_types": _grouped(kinds),
         "attention_layers": kinds,
-        "window_size": shape.window or _DEFAULTS["window_size"],
-        "tie_word_embeddings": shape.tied,
-        "initializer_range": shape.init_std,
+        "window_size": shape.window or _WINDOW,
     }
 
 
@@ -120,28 +85,17 @@ def _fit(draft: Draft) -> Draft:
     return with_biases(without_padding(with_unscaled_scores(draft)), lambda _: _PROJECTIONS)
 
 
-_DEFAULTS: Mapping[str, Any] = {
-    "vocab_size": 50257,
-    "max_position_embeddings": 2048,
-    "hidden_size": 2048,
-    "num_layers": 24,
-    "attention_types": [[["global", "local"], 12]],
-    "num_heads": 16,
-    "intermediate_size": None,
-    "window_size": 256,
-    "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
-    "initializer_range": 0.02,
-    "tie_word_embeddings": True,
-    "bos_token_id": 50256,
-    "eos_token_id": 50256,
-    "pad_token_id": None,
-}
 FAMILY = Family(
     name="gpt_neo",
     title="GPT-Neo",
     model_class="GPTNeoForCausalLM",
-    defaults=_DEFAULTS,
+    defaults={
+        **defaults(_SETTINGS),
+        "attention_types": _TYPES,
+        "bos_token_id": 50256,
+        "eos_token_id": 50256,
+        "pad_token_id": None,
+    },
     architecture=_architecture,
     names=_names,
     settings=_settings,

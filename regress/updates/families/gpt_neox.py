@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from regress.updates.draft import Architecture, Draft, part
@@ -10,9 +11,23 @@ from regress.updates.expressions import Tensor, take
 from regress.updates.families.family import Family
 from regress.updates.families.folds import with_biases, with_scaled_scores
 from regress.updates.families.fused import join_rows, split_rows
-from regress.updates.families.limits import require_square, require_traits
+from regress.updates.families.layer_norm import described, settings
 from regress.updates.families.rotary import parameters, rotated
+from regress.updates.families.tables import BOTH, WEIGHT, Settings, defaults, layer_names
 
+_SETTINGS: Settings = {
+    "vocab_size": ("vocabulary", 50432),
+    "hidden_size": ("hidden", 6144),
+    "num_hidden_layers": ("layers", 44),
+    "num_attention_heads": ("heads", 64),
+    "intermediate_size": ("ffn", 24576),
+    "hidden_act": ("activation", "gelu"),
+    "max_position_embeddings": ("context", 2048),
+    "initializer_range": ("init_std", 0.02),
+    "layer_norm_eps": ("eps", 1e-5),
+    "use_parallel_residual": ("parallel", True),
+    "tie_word_embeddings": ("tied", False),
+}
 _ATTENTION = {"attention.query_key_value": "qkv", "attention.dense": "o"}
 _PROJECTIONS = frozenset("qkvo")
 _FUSED = ("qkv.weight", "qkv.bias")
@@ -25,76 +40,27 @@ _OTHERS = {
 
 
 def _architecture(config: Mapping[str, Any]) -> Architecture:
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-    layers, head_dim = int(config["num_hidden_layers"]), hidden // heads
+    shape = described(_SETTINGS, config)
     rope = parameters(config, share=0.25, keys=("rotary_emb_base", "rotary_pct"))
-    return Architecture(
-        vocabulary=int(config["vocab_size"]),
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=head_dim,
-        ffn=int(config["intermediate_size"]),
-        context=int(config["max_position_embeddings"]),
-        activation=str(config["hidden_act"]),
-        norm="layer",
-        eps=float(config["layer_norm_eps"]),
-        tied=bool(config["tie_word_embeddings"]),
-        rope=rope,
-        rotary=rotated(rope, head_dim),
-        parallel=bool(config["use_parallel_residual"]),
-        kinds=(None,) * layers,
-        init_std=float(config["initializer_range"]),
-    )
+    return replace(shape, rope=rope, rotary=rotated(rope, shape.head_dim))
 
 
 def _names(architecture: Architecture, config: Mapping[str, Any]) -> dict[str, str]:
-    names = {
+    outside = {
         "gpt_neox.embed_in.weight": "embed.weight",
         "gpt_neox.final_layer_norm.weight": "final_norm.weight",
         "gpt_neox.final_layer_norm.bias": "final_norm.bias",
     }
-    if not architecture.tied:
-        names["embed_out.weight"] = "head.weight"
-    biased = ("weight", "bias") if config["attention_bias"] else ("weight",)
-    for layer in range(architecture.layers):
-        for parts, kinds in ((_ATTENTION, biased), (_OTHERS, ("weight", "bias"))):
-            names |= {
-                f"gpt_neox.layers.{layer}.{theirs}.{kind}": f"layers.{layer}.{ours}.{kind}"
-                for theirs, ours in parts.items()
-                for kind in kinds
-            }
-    return names
+    attention = BOTH if config["attention_bias"] else WEIGHT
+    parts = (_ATTENTION, attention), (_OTHERS, BOTH)
+    return outside | layer_names("gpt_neox.layers", architecture.layers, *parts)
 
 
 def _settings(draft: Draft) -> dict[str, Any]:
     shape = draft.shape
-    require_traits(
-        shape,
-        "GPT-NeoX",
-        norm="layer",
-        gated=False,
-        experts=False,
-        norm_first=True,
-        qk_norm=False,
-        positions="rotary",
-    )
-    require_square(shape, "GPT-NeoX")
-    return {
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "intermediate_size": shape.ffn,
-        "max_position_embeddings": shape.context,
-        "hidden_act": shape.activation,
-        "layer_norm_eps": shape.eps,
-        "use_parallel_residual": shape.parallel,
+    return settings(_SETTINGS, shape, "GPT-NeoX", positions="rotary") | {
         "attention_bias": "layers.0.q.bias" in draft.tensors,
         "rope_parameters": {"partial_rotary_factor": 1.0, **(shape.rope or {})},
-        "tie_word_embeddings": shape.tied,
-        "initializer_range": shape.init_std,
     }
 
 
@@ -139,18 +105,8 @@ FAMILY = Family(
     title="GPT-NeoX",
     model_class="GPTNeoXForCausalLM",
     defaults={
-        "vocab_size": 50432,
-        "hidden_size": 6144,
-        "num_hidden_layers": 44,
-        "num_attention_heads": 64,
-        "intermediate_size": 24576,
-        "hidden_act": "gelu",
-        "max_position_embeddings": 2048,
-        "initializer_range": 0.02,
-        "layer_norm_eps": 1e-5,
-        "use_parallel_residual": True,
+        **defaults(_SETTINGS),
         "attention_bias": True,
-        "tie_word_embeddings": False,
         "bos_token_id": 0,
         "eos_token_id": 2,
         "pad_token_id": None,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from regress.updates.families.tables import Settings
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kin:
@@ -24,15 +26,10 @@ class Kin:
     """Whether the MLP has a gate."""
     qk_norm: bool = False
     """Whether queries and keys are normalised."""
-    experts: bool = False
     fused: bool = False
     """Whether queries, keys and values are one matrix, and gate and up another."""
-    multipliers: bool = False
-    """Whether scores, embeddings, residuals and logits have multipliers of their own."""
     kinds: tuple[str, str] | None = None
     """What it calls layers without and with a sliding window, where it lists them."""
-    window: bool = False
-    """Whether `sliding_window` counts for every layer."""
     divides: bool = False
     """Whether the class insists on hidden being a multiple of heads."""
     theta: float = 10000.0
@@ -40,27 +37,43 @@ class Kin:
     """The share of a head that is rotated where the configuration does not say; null where it cannot."""
     rope_types: tuple[str, ...] = ()
     """Kinds of rotary positions that the class accepts, where it does not accept all."""
+    own: Settings = field(default_factory=dict)
+    """Settings that Llama does not have."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Where transformers' defaults are not Llama's."""
 
+    @property
+    def settings(self) -> Settings:
+        """All settings that say a field of the architecture."""
+        return {**_SETTINGS, **self.own}
 
+    def says(self, name: str) -> bool:
+        """Whether a setting says that field of the architecture."""
+        return any(name == said for said, _ in self.settings.values())
+
+
+_SETTINGS: Settings = {
+    "vocab_size": ("vocabulary", 32000),
+    "hidden_size": ("hidden", 4096),
+    "intermediate_size": ("ffn", 11008),
+    "num_hidden_layers": ("layers", 32),
+    "num_attention_heads": ("heads", 32),
+    "num_key_value_heads": ("kv_heads", None),
+    "head_dim": ("head_dim", None),
+    "hidden_act": ("activation", "silu"),
+    "max_position_embeddings": ("context", 2048),
+    "initializer_range": ("init_std", 0.02),
+    "rms_norm_eps": ("eps", 1e-6),
+    "tie_word_embeddings": ("tied", False),
+}
 DEFAULTS: Mapping[str, Any] = {
-    "vocab_size": 32000,
-    "hidden_size": 4096,
-    "intermediate_size": 11008,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": None,
-    "head_dim": None,
-    "hidden_act": "silu",
-    "max_position_embeddings": 2048,
-    "initializer_range": 0.02,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
+    "attention_bias": False,
+    "mlp_bias": False,
     "bos_token_id": 1,
     "eos_token_id": 2,
     "pad_token_id": None,
 }
+"""Where nothing is said about what is no field."""
 _QWEN: Mapping[str, Any] = {
     "vocab_size": 151936,
     "intermediate_size": 22016,
@@ -82,18 +95,16 @@ KIN = (
         attention_bias=True,
         mlp_bias=True,
         divides=True,
-        defaults={"attention_bias": False, "mlp_bias": False},
     ),
     Kin(
         name="mistral",
         title="Mistral",
         model_class="MistralForCausalLM",
-        window=True,
+        own={"sliding_window": ("window", 4096)},
         defaults={
             "intermediate_size": 14336,
             "num_key_value_heads": 8,
             "max_position_embeddings": 131072,
-            "sliding_window": 4096,
         },
     ),
     Kin(
@@ -111,23 +122,23 @@ KIN = (
         attention_bias=True,
         qk_norm=True,
         kinds=_KINDS,
-        defaults={**_QWEN, "head_dim": 128, "attention_bias": False},
+        defaults={**_QWEN, "head_dim": 128},
     ),
     Kin(
         name="mixtral",
         title="Mixtral",
         model_class="MixtralForCausalLM",
-        experts=True,
-        window=True,
         theta=1e6,
+        own={
+            "sliding_window": ("window", None),
+            "num_local_experts": ("experts", 8),
+            "num_experts_per_tok": ("top_k", 2),
+        },
         defaults={
             "intermediate_size": 14336,
             "num_key_value_heads": 8,
             "max_position_embeddings": 131072,
             "rms_norm_eps": 1e-5,
-            "sliding_window": None,
-            "num_local_experts": 8,
-            "num_experts_per_tok": 2,
         },
     ),
     Kin(
@@ -135,9 +146,9 @@ KIN = (
         title="Phi-3",
         model_class="Phi3ForCausalLM",
         fused=True,
-        window=True,
         share=1.0,
         rope_types=("default", "longrope", "su", "yarn"),
+        own={"sliding_window": ("window", None)},
         defaults={
             "vocab_size": 32064,
             "hidden_size": 3072,
@@ -145,7 +156,6 @@ KIN = (
             "max_position_embeddings": 4096,
             "original_max_position_embeddings": 4096,
             "rms_norm_eps": 1e-5,
-            "sliding_window": None,
             "eos_token_id": 32000,
             "pad_token_id": 32000,
         },
@@ -156,14 +166,11 @@ KIN = (
         model_class="GraniteForCausalLM",
         attention_bias=True,
         mlp_bias=True,
-        multipliers=True,
-        defaults={
-            "attention_bias": False,
-            "mlp_bias": False,
-            "attention_multiplier": 1.0,
-            "embedding_multiplier": 1.0,
-            "residual_multiplier": 1.0,
-            "logits_scaling": 1.0,
+        own={
+            "attention_multiplier": ("score_scale", 1.0),
+            "embedding_multiplier": ("embed_scale", 1.0),
+            "residual_multiplier": ("residual_scale", 1.0),
+            "logits_scaling": ("logit_divisor", 1.0),
         },
     ),
     Kin(
@@ -182,8 +189,6 @@ KIN = (
             "rms_norm_eps": 1e-5,
             "bos_token_id": 128000,
             "eos_token_id": 128001,
-            "attention_bias": False,
-            "mlp_bias": False,
         },
     ),
 )

@@ -22,62 +22,42 @@ from regress.updates.families.kin import DEFAULTS, KIN, Kin
 from regress.updates.families.limits import require
 from regress.updates.families.llama_settings import settings
 from regress.updates.families.rotary import parameters, rotated
+from regress.updates.families.tables import WEIGHT, defaults, layer_names, read_fields
 
 _ATTENTION = ("q", "k", "v", "o")
 _MLP = ("gate", "up", "down")
+_NORMS = {"input_layernorm": "norm1", "post_attention_layernorm": "norm2"}
 _EXPERT = {"gate": "w1", "up": "w3", "down": "w2"}
 
 
 def _architecture(kin: Kin, config: Mapping[str, Any]) -> Architecture:
-    heads, layers = int(config["num_attention_heads"]), int(config["num_hidden_layers"])
-    head_dim = int(config["head_dim"] or int(config["hidden_size"]) // heads)
     rope = parameters(config, theta=kin.theta, share=kin.share)
     require(
         kin.share is not None or rope.get("partial_rotary_factor", 1.0) == 1.0,
         f"{kin.title} models rotate whole heads, and here partial_rotary_factor is "
         f"{rope.get('partial_rotary_factor')}",
     )
+    said = read_fields(kin.settings, config)
+    said.setdefault("kv_heads", said["heads"])
+    said.setdefault("head_dim", said["hidden"] // said["heads"])
+    if kin.kinds:
+        said["window"] = _window(config)
     return Architecture(
-        vocabulary=int(config["vocab_size"]),
-        hidden=int(config["hidden_size"]),
-        layers=layers,
-        heads=heads,
-        kv_heads=int(config["num_key_value_heads"] or heads),
-        head_dim=head_dim,
-        ffn=int(config["intermediate_size"]),
-        context=int(config["max_position_embeddings"]),
-        activation=str(config["hidden_act"]),
         norm="rms",
-        eps=float(config["rms_norm_eps"]),
         gated=kin.gated,
-        tied=bool(config["tie_word_embeddings"]),
         rope=rope,
-        rotary=rotated(rope, head_dim),
+        rotary=rotated(rope, said["head_dim"]),
+        scaled_scores=not kin.says("score_scale"),
         qk_norm=kin.qk_norm,
-        qk_eps=float(config["rms_norm_eps"]) if kin.qk_norm else None,
-        experts=int(config["num_local_experts"]) if kin.experts else 0,
-        top_k=int(config["num_experts_per_tok"]) if kin.experts else 0,
-        kinds=_kinds(kin, config, layers),
-        window=_window(kin, config),
-        init_std=float(config["initializer_range"]),
-        **(_multipliers(config) if kin.multipliers else {}),
+        qk_eps=said["eps"] if kin.qk_norm else None,
+        kinds=_kinds(kin, config, said["layers"]),
+        **said,
     )
 
 
-def _multipliers(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "scaled_scores": False,
-        "score_scale": float(config["attention_multiplier"]),
-        "embed_scale": float(config["embedding_multiplier"]),
-        "residual_scale": float(config["residual_multiplier"]),
-        "logit_divisor": float(config["logits_scaling"]),
-    }
-
-
-def _window(kin: Kin, config: Mapping[str, Any]) -> int | None:
-    if not (kin.window or (kin.kinds and config["use_sliding_window"])):
-        return None
-    size = config["sliding_window"]
+def _window(config: Mapping[str, Any]) -> int | None:
+    """Qwen's `sliding_window` counts where another setting says so."""
+    size = config["sliding_window"] if config["use_sliding_window"] else None
     return None if size is None else int(size)
 
 
@@ -88,60 +68,46 @@ def _kinds(kin: Kin, config: Mapping[str, Any], layers: int) -> tuple[str | None
     if listed := config["layer_types"]:
         return tuple(listed)
     full, sliding = kin.kinds
-    first = layers if _window(kin, config) is None else int(config["max_window_layers"])
+    first = layers if _window(config) is None else int(config["max_window_layers"])
     return tuple(sliding if place >= first else full for place in range(layers))
 
 
 def _names(kin: Kin, architecture: Architecture, config: Mapping[str, Any]) -> dict[str, str]:
-    names = {"model.embed_tokens.weight": "embed.weight", "model.norm.weight": "final_norm.weight"}
-    if not architecture.tied:
-        names["lm_head.weight"] = "head.weight"
-    for layer in range(architecture.layers):
-        theirs, ours = f"model.layers.{layer}.", f"layers.{layer}."
-        names |= {
-            f"{theirs}input_layernorm.weight": f"{ours}norm1.weight",
-            f"{theirs}post_attention_layernorm.weight": f"{ours}norm2.weight",
+    outside = {"model.embed_tokens.weight": "embed.weight", "model.norm.weight": "final_norm.weight"}
+    parts = _attention(kin) | _mlp(kin, architecture.experts)
+    biased = _with_bias(kin, config)
+    biases = {theirs: ours for theirs, ours in parts.items() if ours in biased}
+    tables = (_NORMS | parts, WEIGHT), (biases, ("bias",))
+    return outside | layer_names("model.layers", architecture.layers, *tables)
+
+
+def _attention(kin: Kin) -> dict[str, str]:
+    projections = ("qkv", "o") if kin.fused else _ATTENTION
+    norms = ("q_norm", "k_norm") if kin.qk_norm else ()
+    return {f"self_attn.{each}_proj": each for each in projections} | {
+        f"self_attn.{each}": each for each in norms
+    }
+
+
+def _mlp(kin: Kin, experts: int) -> dict[str, str]:
+    if not kin.says("experts"):
+        return {
+            f"mlp.{each}_proj": each for each in (("gate_up", "down") if kin.fused else _projections(kin))
         }
-        names |= _attention(kin, config, f"{theirs}self_attn.", ours)
-        names |= (
-            _experts(architecture, f"{theirs}block_sparse_moe.", ours)
-            if kin.experts
-            else _mlp(kin, config, f"{theirs}mlp.", ours)
-        )
-    return names
-
-
-def _attention(kin: Kin, config: Mapping[str, Any], theirs: str, ours: str) -> dict[str, str]:
-    names = {
-        f"{theirs}{each}_proj.weight": f"{ours}{each}.weight"
-        for each in (("qkv", "o") if kin.fused else _ATTENTION)
+    return {"block_sparse_moe.gate": "router"} | {
+        f"block_sparse_moe.experts.{expert}.{_EXPERT[each]}": f"experts.{expert}.{each}"
+        for expert in range(experts)
+        for each in _MLP
     }
-    biased = _ATTENTION if kin.attention_bias and config["attention_bias"] else kin.biased
-    names |= {f"{theirs}{each}_proj.bias": f"{ours}{each}.bias" for each in biased}
-    if kin.qk_norm:
-        names |= {f"{theirs}{each}_norm.weight": f"{ours}{each}_norm.weight" for each in "qk"}
-    return names
 
 
-def _mlp(kin: Kin, config: Mapping[str, Any], theirs: str, ours: str) -> dict[str, str]:
-    kinds = ("weight", "bias") if kin.mlp_bias and config["mlp_bias"] else ("weight",)
-    return {
-        f"{theirs}{each}_proj.{kind}": f"{ours}{each}.{kind}"
-        for each in (("gate_up", "down") if kin.fused else _projections(kin))
-        for kind in kinds
-    }
+def _with_bias(kin: Kin, config: Mapping[str, Any]) -> tuple[str, ...]:
+    attention = _ATTENTION if kin.attention_bias and config["attention_bias"] else kin.biased
+    return (*attention, *(_projections(kin) if kin.mlp_bias and config["mlp_bias"] else ()))
 
 
 def _projections(kin: Kin) -> tuple[str, ...]:
     return _MLP if kin.gated else _MLP[1:]
-
-
-def _experts(architecture: Architecture, theirs: str, ours: str) -> dict[str, str]:
-    return {f"{theirs}gate.weight": f"{ours}router.weight"} | {
-        f"{theirs}experts.{expert}.{_EXPERT[each]}.weight": f"{ours}experts.{expert}.{each}.weight"
-        for expert in range(architecture.experts)
-        for each in _MLP
-    }
 
 
 def _unpack(draft: Draft) -> dict[str, Tensor]:
@@ -160,9 +126,9 @@ def _pack(kin: Kin, draft: Draft) -> dict[str, Tensor]:
 
 
 def _fit(kin: Kin, draft: Draft) -> Draft:
-    if not kin.multipliers:
+    if not kin.says("score_scale"):
         draft = without_multipliers(with_scaled_scores(draft))
-    draft = with_experts(draft) if kin.experts else without_experts(draft)
+    draft = with_experts(draft) if kin.says("experts") else without_experts(draft)
     if draft.shape.qk_eps is not None:  # one number in the configuration serves all norms
         draft = with_eps(draft, draft.shape.qk_eps)
     return with_biases(draft, partial(_biased, kin))
@@ -183,7 +149,7 @@ def _family(kin: Kin) -> Family:
         name=kin.name,
         title=kin.title,
         model_class=kin.model_class,
-        defaults={**DEFAULTS, **kin.defaults},
+        defaults={**defaults(kin.settings), **DEFAULTS, **kin.defaults},
         architecture=partial(_architecture, kin),
         names=partial(_names, kin),
         settings=partial(settings, kin),
@@ -192,9 +158,9 @@ def _family(kin: Kin) -> Family:
         fit=partial(_fit, kin),
         prefix="model.",
         ignored=(".rotary_emb.inv_freq",),
-        aliases={"num_experts": "num_local_experts"} if kin.experts else {},
+        aliases={"num_experts": "num_local_experts"} if kin.says("experts") else {},
         kinds=kin.kinds,
-        window=kin.window,
+        window=kin.says("window"),
         fresh={"attention_dropout": 0.0},
     )
 

@@ -8,6 +8,7 @@ from regress.errors import Unsupported
 from regress.updates.draft import Architecture, Draft
 from regress.updates.families.kin import Kin
 from regress.updates.families.limits import require, require_shared, require_traits
+from regress.updates.families.tables import written
 
 
 def settings(kin: Kin, draft: Draft) -> dict[str, Any]:
@@ -19,34 +20,19 @@ def settings(kin: Kin, draft: Draft) -> dict[str, Any]:
     shape = draft.shape
     _expressible(kin, shape)
     return {
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
-        "head_dim": shape.head_dim,
-        "intermediate_size": shape.ffn,
-        "max_position_embeddings": shape.context,
-        "hidden_act": shape.activation,
-        "rms_norm_eps": shape.eps,
-        "tie_word_embeddings": shape.tied,
+        **written(kin.settings, shape),
         "rope_parameters": dict(shape.rope or {}),
-        "initializer_range": shape.init_std,
         **_own(kin, draft),
     }
 
 
 def _own(kin: Kin, draft: Draft) -> dict[str, Any]:
-    """What only some of the kin have."""
+    """What only some of the kin have, and no field says."""
     shape, found = draft.shape, dict[str, Any]()
     if kin.attention_bias:
         found["attention_bias"] = "layers.0.q.bias" in draft.tensors
     if kin.mlp_bias:
         found["mlp_bias"] = "layers.0.up.bias" in draft.tensors
-    if kin.experts:
-        found |= {"num_local_experts": shape.experts, "num_experts_per_tok": shape.top_k}
-    if kin.window:
-        found["sliding_window"] = shape.window
     if kin.kinds:
         found |= {
             "layer_types": [kind or kin.kinds[0] for kind in shape.kinds],
@@ -54,13 +40,8 @@ def _own(kin: Kin, draft: Draft) -> dict[str, Any]:
             "use_sliding_window": shape.window is not None,
             "max_window_layers": shape.layers,
         }
-    if kin.multipliers:
-        found |= {
-            "attention_multiplier": shape.head_dim**-0.5 if shape.scaled_scores else shape.score_scale,
-            "embedding_multiplier": shape.embed_scale,
-            "residual_multiplier": shape.residual_scale,
-            "logits_scaling": shape.logit_divisor,
-        }
+    if kin.says("score_scale") and shape.scaled_scores:
+        found["attention_multiplier"] = shape.head_dim**-0.5
     return found
 
 
@@ -74,7 +55,7 @@ def _expressible(kin: Kin, shape: Architecture) -> None:
         norm_first=True,
         positions="rotary",
         qk_norm=kin.qk_norm,
-        experts=kin.experts,
+        experts=kin.says("experts"),
     )
     require(
         kin.share is not None or shape.rotary == shape.head_dim,
@@ -87,7 +68,7 @@ def _expressible(kin: Kin, shape: Architecture) -> None:
         allowed=", ".join(kin.rope_types),
     )
     require(
-        shape.window is None or kin.window or kin.kinds is not None,
+        shape.window is None or kin.says("window") or kin.kinds is not None,
         f"{kin.title} models have no sliding window, and here it is {shape.window} tokens",
     )
     require_shared(shape)

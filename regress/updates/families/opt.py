@@ -11,8 +11,22 @@ from regress.updates.expressions import Fill, Tensor, ones, zeros
 from regress.updates.families.family import Family
 from regress.updates.families.folds import with_biases, with_eps, with_scaled_scores
 from regress.updates.families.fused import join_rows, split_rows
-from regress.updates.families.limits import require, require_square, require_traits
+from regress.updates.families.layer_norm import described, settings
+from regress.updates.families.limits import require
+from regress.updates.families.tables import BOTH, WEIGHT, Settings, defaults, layer_names
 
+_SETTINGS: Settings = {
+    "vocab_size": ("vocabulary", 50272),
+    "hidden_size": ("hidden", 768),
+    "num_hidden_layers": ("layers", 12),
+    "num_attention_heads": ("heads", 12),
+    "ffn_dim": ("ffn", 3072),
+    "max_position_embeddings": ("context", 2048),
+    "activation_function": ("activation", "relu"),
+    "do_layer_norm_before": ("norm_first", True),
+    "init_std": ("init_std", 0.02),
+    "tie_word_embeddings": ("tied", True),
+}
 _EPS = 1e-5
 """What torch's LayerNorm adds where nothing is said; OPT has no setting for it."""
 _PADDING = 2
@@ -29,54 +43,27 @@ _NORMS = {"self_attn_layer_norm": "norm1", "final_layer_norm": "norm2"}
 
 
 def _architecture(config: Mapping[str, Any]) -> Architecture:
-    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
-    layers = int(config["num_hidden_layers"])
-    width = config["word_embed_proj_dim"]
+    hidden, width = int(config["hidden_size"]), config["word_embed_proj_dim"]
     require(
         width in (None, hidden),
         f"this OPT's embeddings have {width} dimensions, not the {hidden} of its residual stream "
         "(word_embed_proj_dim), and go through two more matrices",
     )
-    return Architecture(
-        vocabulary=int(config["vocab_size"]),
-        hidden=hidden,
-        layers=layers,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
-        ffn=int(config["ffn_dim"]),
-        context=int(config["max_position_embeddings"]),
-        activation=str(config["activation_function"]),
-        norm="layer",
-        eps=_EPS,
-        tied=bool(config["tie_word_embeddings"]),
-        learned_positions=True,
-        norm_first=bool(config["do_layer_norm_before"]),
-        kinds=(None,) * layers,
-        init_std=float(config["init_std"]),
-    )
+    return described(_SETTINGS, config, eps=_EPS, learned_positions=True)
 
 
 def _names(architecture: Architecture, config: Mapping[str, Any]) -> dict[str, str]:
     top = "model.decoder."
-    names = {
+    outside = {
         f"{top}embed_tokens.weight": "embed.weight",
         f"{top}embed_positions.weight": "position_table.weight",
     }
-    if not architecture.tied:
-        names["lm_head.weight"] = "head.weight"
-    norms = ("weight", "bias") if config["layer_norm_elementwise_affine"] else ()
-    biased = ("weight", "bias") if config["enable_bias"] else ("weight",)
+    norms = BOTH if config["layer_norm_elementwise_affine"] else ()
+    projections = BOTH if config["enable_bias"] else WEIGHT
     if _ends_with_norm(config):
-        names |= {f"{top}final_layer_norm.{kind}": f"final_norm.{kind}" for kind in norms}
-    for layer in range(architecture.layers):
-        for parts, kinds in ((_PROJECTIONS, biased), (_NORMS, norms)):
-            names |= {
-                f"{top}layers.{layer}.{theirs}.{kind}": f"layers.{layer}.{ours}.{kind}"
-                for theirs, ours in parts.items()
-                for kind in kinds
-            }
-    return names
+        outside |= {f"{top}final_layer_norm.{kind}": f"final_norm.{kind}" for kind in norms}
+    parts = (_PROJECTIONS, projections), (_NORMS, norms)
+    return outside | layer_names(f"{top}layers", architecture.layers, *parts)
 
 
 def _ends_with_norm(config: Mapping[str, Any]) -> bool:
@@ -85,36 +72,16 @@ def _ends_with_norm(config: Mapping[str, Any]) -> bool:
 
 def _settings(draft: Draft) -> dict[str, Any]:
     shape = draft.shape
-    require_traits(
-        shape,
-        "OPT",
-        norm="layer",
-        gated=False,
-        experts=False,
-        parallel=False,
-        qk_norm=False,
-        positions="learned",
-    )
-    require_square(shape, "OPT")
+    said = settings(_SETTINGS, shape, "OPT", positions="learned")
     require(
         shape.norm_first or "final_norm.weight" not in draft.tensors,
         "OPT models with norms after the sums have no norm at the end",
     )
-    return {
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.hidden,
+    return said | {
         "word_embed_proj_dim": shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "ffn_dim": shape.ffn,
-        "max_position_embeddings": shape.context,
-        "activation_function": shape.activation,
-        "do_layer_norm_before": shape.norm_first,
         "_remove_final_layer_norm": shape.norm_first and "final_norm.weight" not in draft.tensors,
         "enable_bias": "layers.0.up.bias" in draft.tensors,
         "layer_norm_elementwise_affine": not _plain_norms(draft.tensors),
-        "tie_word_embeddings": shape.tied,
-        "init_std": shape.init_std,
     }
 
 
@@ -168,20 +135,11 @@ FAMILY = Family(
     title="OPT",
     model_class="OPTForCausalLM",
     defaults={
-        "vocab_size": 50272,
-        "hidden_size": 768,
-        "num_hidden_layers": 12,
-        "ffn_dim": 3072,
-        "max_position_embeddings": 2048,
-        "do_layer_norm_before": True,
+        **defaults(_SETTINGS),
         "_remove_final_layer_norm": False,
         "word_embed_proj_dim": None,
-        "num_attention_heads": 12,
-        "activation_function": "relu",
-        "init_std": 0.02,
         "enable_bias": True,
         "layer_norm_elementwise_affine": True,
-        "tie_word_embeddings": True,
         "bos_token_id": 2,
         "eos_token_id": 2,
         "pad_token_id": 1,

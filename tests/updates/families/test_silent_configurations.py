@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from regress.errors import Unsupported
-from regress.updates.families.family import completed
+from regress.updates.families.family import all_names, completed
 from regress.updates.families.known import FAMILIES
 from regress.updates.planning import plan
 from regress.updates.steps.grow import Grow
@@ -110,7 +110,7 @@ def test_its_tensors_are_those_that_the_class_makes(case: str) -> None:
     made = {name for name, _ in model.named_parameters()}
     if kind == "gpt_neox":  # is called so on disk only
         made = {family.head if name == "lm_head.weight" else name for name in made}
-    assert set(family.names(architecture, whole)) == made
+    assert set(all_names(family, architecture, whole)) == made
 
 
 UNREADABLE: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
