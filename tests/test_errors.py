@@ -249,6 +249,15 @@ def test_divergence_that_cannot_be_measured(transcript: Transcript, world: Path)
     transcript.matches("divergence")
 
 
+@pytest.mark.models
+def test_self_tests_that_cannot_be_carried_out(transcript: Transcript, world: Path) -> None:
+    """Oracles that nobody knows, and a folder that is taken."""
+    transcript.refused("selftest", "--only", "I-33")
+    transcript.refused("selftest", "--only", "everything")
+    transcript.refused("selftest", "--keep", "data")
+    transcript.matches("selftest")
+
+
 def test_runs_that_nobody_knows(transcript: Transcript, stored: Path) -> None:
     transcript.refused("runs", "rm", "odl.jsonl", "--yes")
     transcript.refused("runs", "rm", "old.jsonl/piqq", "--yes")
