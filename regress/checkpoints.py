@@ -18,6 +18,8 @@ from typing import Any
 
 from regress import hub
 from regress.composed.description import Composition, composition
+from regress.composed.ensemble import FILE as ENSEMBLE
+from regress.composed.ensemble import ensemble
 from regress.composed.settings import mapped_settings
 from regress.config import Alias
 from regress.errors import ModelError, UnknownName
@@ -137,6 +139,11 @@ def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
 
     Their sizes and times tell cheaply whether a stored run is still about the same bytes.
     """
+    folder = Path(aliases[name].model if name in aliases else name).expanduser()
+    if (together := ensemble(folder)) is not None:
+        files = [local_files(member.model, aliases) for member in together.members]
+        inside = [file for each in files for file in each or ()]
+        return None if None in files else [folder / ENSEMBLE, *inside]
     parts = _parts(name, aliases)
     named = [parts.base, parts.adapter, parts.described_in]
     folders = [Path(each).expanduser() for each in dict.fromkeys(named) if each]
@@ -172,7 +179,14 @@ def _parts(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) 
         allow_bin=allow_bin or bool(alias and alias.allow_bin),
         shown=alias.shown if alias else None,
     )
-    made = composition(Path(parts.base).expanduser())
+    folder = Path(parts.base).expanduser()
+    if (together := ensemble(folder)) is not None:
+        raise ModelError(
+            f"{name} is an ensemble of {len(together.members)} models",
+            allowed="one model",
+            do="`regress evaluate`, `compare` and `gate` run ensembles.",
+        )
+    made = composition(folder)
     return parts if made is None else _composed(parts, made)
 
 

@@ -73,7 +73,7 @@ class HarnessEngine:
         """What is keyed: versions of the numerical libraries, batch size, arguments, a reduced length."""
         settings = dict(self._settings)
         asked = task.generation.get("max_gen_toks")
-        if asked is not None and (used := self._fitting(asked)) != asked:
+        if asked is not None and (used := self.fitting(asked)) != asked:
             settings["max_gen_toks_reduced"] = {"asked": asked, "used": used}
         if sampled(task.generation):
             settings["seed"] = self._seed
@@ -119,6 +119,11 @@ class HarnessEngine:
         """Load the model, unless it is loaded."""
         with self._failing_as_ours():
             self._prepare()
+
+    def harness(self) -> Any:
+        """lm-eval's model, loaded."""
+        with self._failing_as_ours():
+            return self._loaded()
 
     def _prepare(self) -> None:
         self._loaded()
@@ -173,7 +178,7 @@ class HarnessEngine:
             self._footprint = _weighed(self._lm, self._footprint)
         return self._lm
 
-    def _fitting(self, max_tokens: int) -> int:
+    def fitting(self, max_tokens: int) -> int:
         """The longest answer that leaves room for a prompt: half the context where lm-eval would refuse."""
         length = self.model.context_length
         return max_tokens if length is None or max_tokens < length else max(1, length // 2)
@@ -197,7 +202,7 @@ class HarnessEngine:
         arguments = {
             **asked.options,
             "until": list(asked.until),
-            "max_gen_toks": self._fitting(asked.max_tokens),
+            "max_gen_toks": self.fitting(asked.max_tokens),
         }
         if sampled(asked.options):
             _seed_everything(self._seed, batch)

@@ -160,8 +160,8 @@ class LocalEngine(HarnessEngine):
         self, model: NativeModel, encoder: Encoder, batch: Sequence[Generation], repeats: Sequence[int]
     ) -> list[Response]:
         lm, asked = self._loaded(), batch[0]
-        longest = self._fitting(asked.max_tokens)
-        until, choose = _settings(lm, asked, longest)
+        longest = self.fitting(asked.max_tokens)
+        until, choose = generation_settings(lm, asked, longest)
         prompts = encoder.prompts([request.prompt for request in batch])
         if not all(prompts):
             raise Unsupported("a prompt has no token")
@@ -181,7 +181,7 @@ class LocalEngine(HarnessEngine):
             return answers
 
         answers = self._within_memory(attempt)
-        texts = {key: _text(lm, answer, until) for key, answer in answers.items()}
+        texts = {key: told(lm, answer, until) for key, answer in answers.items()}
         return [
             replace(texts[key], left_truncated=len(ids) - len(key[0]))
             for key, ids in zip(keys, prompts, strict=True)
@@ -268,7 +268,7 @@ def _checked(lm: TellingHFLM) -> NativeModel:
     return model
 
 
-def _settings(lm: TellingHFLM, asked: Generation, longest: int) -> tuple[list[str], Chooser]:
+def generation_settings(lm: TellingHFLM, asked: Generation, longest: int) -> tuple[list[str], Chooser]:
     """Stop strings and choice of tokens as lm-eval would set them."""
     given = {**asked.options, "until": list(asked.until), "max_gen_toks": longest}
     settings = dict(normalize_gen_kwargs(given, lm.max_gen_toks))
@@ -282,7 +282,8 @@ def _settings(lm: TellingHFLM, asked: Generation, longest: int) -> tuple[list[st
     return until, chooser(settings, lm.model.generation_config.to_dict())
 
 
-def _text(lm: TellingHFLM, answer: Answer, until: Sequence[str]) -> Text:
+def told(lm: TellingHFLM, answer: Answer, until: Sequence[str]) -> Text:
+    """A written answer as lm-eval would return it, with the facts about it."""
     written, finish = lm.where_it_ends(answer.written, list(until))
     return Text(
         text=postprocess_generated_text(lm.tok_decode(answer.written), list(until), None),

@@ -9,12 +9,15 @@ import pickle
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from regress.checkpoints import Checkpoint, check, resolve
+from regress.composed.ensemble import Ensemble, ensemble
 from regress.config import Alias, Settings
 from regress.engines.base import Chat, Engine
 from regress.engines.chat import chosen_template, renderer
+from regress.engines.ensemble import EnsembleEngine
 from regress.engines.footprint import footprint
 from regress.engines.harness import HarnessEngine, hidden_settings, out_of_memory
 from regress.engines.limits import NAMES, OTHER_BATCH_SIZE, batch_size, limits
@@ -29,7 +32,7 @@ from regress.errors import (
     UsageError,
     first_line,
 )
-from regress.types import ModelSpec
+from regress.types import ModelSpec, Text
 
 HF = {"hf", "hf-auto", "huggingface"}
 LOADS_CHECKPOINTS = {"local", *HF, "vllm", "sglang"}
@@ -58,6 +61,10 @@ def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) ->
 
     Asked of both models before either runs, so that a slip in the second name does not cost hours.
     """
+    if together := _ensemble(name, aliases):
+        for member in together.members:
+            check_engine(member.model, settings, aliases)
+        return
     if settings.engine == "scripted":
         open_table(name)
         return
@@ -78,6 +85,8 @@ def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> 
         ModelError: If the checkpoint cannot be used.
         MissingExtra: If the weights wing is not installed.
     """
+    if together := _ensemble(name, aliases):
+        return _open_ensemble(name, together, settings, aliases)
     if settings.engine == "scripted":
         return open_table(name)
     _require_engine(settings.engine)
@@ -100,6 +109,24 @@ def open_model(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> O
     check_engine(name, settings, aliases)
     _hush()
     return _opened(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
+
+
+def _ensemble(name: str, aliases: Mapping[str, Alias]) -> Ensemble | None:
+    """The ensemble called `name`; null where one model is."""
+    return ensemble(Path(aliases[name].model if name in aliases else name).expanduser())
+
+
+def _open_ensemble(
+    name: str, together: Ensemble, settings: Settings, aliases: Mapping[str, Alias]
+) -> EnsembleEngine:
+    engines = [open_engine(member.model, settings, aliases) for member in together.members]
+
+    def write(*asked: Any) -> list[Text]:
+        from regress.engines.together import write_together  # torch
+
+        return write_together(*asked)
+
+    return EnsembleEngine(name, together, engines, write)
 
 
 def _require_engine(name: str) -> None:

@@ -10,16 +10,23 @@ from typing import Any
 
 import torch
 
-from regress.checkpoints import Checkpoint
+from regress.checkpoints import Checkpoint, resolve
+from regress.composed.averaging import Averaged
+from regress.composed.ensemble import Ensemble
 from regress.composed.loading import move_apart, put_together
 from regress.errors import RegressError, UpdateError, first_line
 
+Model = Path | Checkpoint | Ensemble
+"""What can be loaded: a folder with a checkpoint, what `regress.checkpoints.resolve` found, or several."""
 
-def load(model: Path | Checkpoint, dtype: str) -> Any:
+
+def load(model: Model, dtype: str) -> Any:
     """A model in eval mode, with weights of `dtype`, its layers mapped and its adapter put on.
 
+    Of an ensemble, the model whose next-token probabilities are the mean of its members'.
+
     Args:
-        model: The folder of an ordinary checkpoint, or what `regress.checkpoints.resolve` found.
+        model: What to load.
         dtype: Type of the weights, by torch's name.
 
     Raises:
@@ -29,6 +36,9 @@ def load(model: Path | Checkpoint, dtype: str) -> Any:
     """
     from transformers import AutoModelForCausalLM
 
+    if isinstance(model, Ensemble):
+        members = [load(resolve(each.model, {}), dtype) for each in model.members]
+        return Averaged(members, model.weights, geometric=model.by == "product").eval()
     folder = model.folder if isinstance(model, Checkpoint) else model
     loaded = _loaded(AutoModelForCausalLM, str(folder), dtype, str(folder))
     if isinstance(model, Checkpoint):

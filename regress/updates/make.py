@@ -23,6 +23,7 @@ from regress.updates.probes import probes, tokenized
 from regress.updates.record import write_record
 from regress.updates.steps.adapt import Adapt
 from regress.updates.stored import StoredModel, open_adapter, open_model
+from regress.updates.together import Find, make_ensemble, together
 from regress.updates.verifier import verify
 
 Say = Callable[[str], None]
@@ -55,13 +56,9 @@ class Combining(Protocol):
         ...
 
 
-Find = Callable[[str], Path]
-"""The folder of a model by its name."""
-
-
-def folder_named(name: str) -> Path:
-    """The folder that a name is the path of."""
-    return Path(name).expanduser()
+def folder_named(name: str) -> Checkpoint:
+    """The model in the folder that a name is the path of."""
+    return resolve(name, {})
 
 
 def planned(
@@ -99,9 +96,19 @@ def _opened(step: Step, models: dict[str, StoredModel], find: Find) -> Step:
         return step
     for name in step.models():
         if name not in models:
-            models[name] = open_model(find(name))
+            models[name] = open_model(_whole(find(name)))
             _require_same_tokens(models["old"], models[name], name)
     return step.with_drafts({name: models[name].draft(name) for name in step.models()})
+
+
+def _whole(other: Checkpoint) -> Path:
+    """The folder of a checkpoint that is not put together from several parts."""
+    if other.composed:
+        raise Unsupported(
+            f"{other.name} is put together from several parts",
+            do=f"Make a checkpoint of it first: `regress update {other.name} -o NEW`.",
+        )
+    return other.folder
 
 
 def _require_same_tokens(old: StoredModel, other: StoredModel, name: str) -> None:
@@ -145,6 +152,8 @@ def make(
     some = texts[:: max(1, len(texts) // CHECKED)][:CHECKED]
     if step := foreign(steps):
         return make_foreign(old, step, out, texts=some, say=say)
+    if joint := together(steps):
+        return make_ensemble(old, joint, out, texts=some, find=find, say=say)
     steps = _settled(old, steps, find, seed=seed, texts=texts, say=say)
     made, models = planned(old, steps, dtype=dtype, find=find)
     with new_folder(out) as folder:

@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = {
     "prune": "Prune",
     "merge": "Merge",
     "load_partial": "LoadPartial",
+    "ensemble": "Ensemble",
     "edit": "Edit",
 }
 """The class of each verb, in the module of the verb's name."""

@@ -22,7 +22,7 @@ from regress.changes import Check
 from regress.checkpoints import Checkpoint
 from regress.errors import UpdateError
 from regress.updates.claims import Claim, Level
-from regress.updates.loading import load
+from regress.updates.loading import Model, load
 from regress.updates.observe import Observed, observe, observe_writing
 from regress.updates.precision import precisely
 from regress.updates.probes import Probe, beginnings, probes, tokenized, written
@@ -51,7 +51,7 @@ class Shown:
 
 def verify(
     old: Path | Checkpoint,
-    new: Path | Checkpoint,
+    new: Model,
     claim: Claim,
     *,
     texts: Sequence[str] = (),

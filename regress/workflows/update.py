@@ -17,6 +17,7 @@ from regress.updates.outline import outline
 from regress.updates.planning import Step
 from regress.updates.recipe import parse
 from regress.updates.record import read_record
+from regress.updates.together import plan_ensemble, together
 from regress.updates.verifier import verify as verify_claim
 from regress.updates.vocabulary import vocabulary
 from regress.workflows.models import known_models
@@ -62,7 +63,7 @@ def apply(
         dtype=dtype,
         seed=seed,
         texts=prompts(MANY) if texts is None else texts,
-        find=_folder,
+        find=_resolved,
         say=lambda text: progress(Working(text=text)),
     )
 
@@ -74,7 +75,10 @@ def plan(old: str, steps: Sequence[Step | str], *, dtype: str | None = None) -> 
         Unsupported: If the model cannot be changed so.
         RegressError: If a model cannot be found or used.
     """
-    found, models = making.planned(_resolved(old), _steps(steps), dtype=dtype, find=_folder)
+    recipe = _steps(steps)
+    if joint := together(recipe):
+        return plan_ensemble(_resolved(old), joint, _resolved)
+    found, models = making.planned(_resolved(old), recipe, dtype=dtype, find=_resolved)
     return outline(old, models["old"], found)
 
 
@@ -142,10 +146,6 @@ def read_texts(path: str) -> list[str]:
 
 def _resolved(name: str) -> Checkpoint:
     return resolve(name, known_models(load_config()))
-
-
-def _folder(name: str) -> Path:
-    return _resolved(name).folder
 
 
 def _steps(steps: Sequence[Step | str]) -> list[Step]:
