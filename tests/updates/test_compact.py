@@ -177,3 +177,28 @@ def test_what_a_checkpoint_holds_stays_one() -> None:
     assert not parts.compact
     assert parts.stored == tuple(steps)
     assert parted([]).stored == ()
+
+
+def test_through_the_whole_harness_it_answers_as_its_copies_do_with_fewer_weights(tmp_path: Path) -> None:
+    """Choices and texts, by the local engine; what runs record tells the difference in memory."""
+    import regress
+    from regress.demo.pair import model_folder
+    from regress.workflows.update import apply
+
+    old = str(model_folder("demo-v2"))
+    for name, tied in (("tied", True), ("copied", False)):
+        apply(old, [Layers(map=(0, 1, 1, 2, 3), tied=tied)], tmp_path / name, texts=TEXTS)
+    given = {"tasks": ["piqa", "gsm8k"], "limit": 12, "data": "demo", "store": tmp_path / "runs"}
+    found = regress.compare(str(tmp_path / "copied"), str(tmp_path / "tied"), **given)
+    for task in given["tasks"]:
+        frame = found.flips(task, quadrant=None)
+        assert len(frame) == 12
+        assert list(frame["old_answer"]) == list(frame["new_answer"])
+    copied, tied = (
+        json.loads(next((tmp_path / "runs" / name).glob("piqa@*/manifest.json")).read_text())["recorded"]
+        for name in ("copied", "tied")
+    )
+    assert copied["fallback"] == tied["fallback"] == {}
+    sizes = copied["footprint"], tied["footprint"]
+    assert sizes[1]["parameters"] < sizes[0]["parameters"] == sizes[1]["materialised"]
+    assert sizes[1]["cache_bytes"] == sizes[0]["cache_bytes"]
