@@ -8,22 +8,18 @@ size and modification time.
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from regress import hub
-from regress.composed.description import Composition, composition
-from regress.composed.ensemble import FILE as ENSEMBLE
-from regress.composed.ensemble import ensemble
 from regress.composed.settings import mapped_settings
 from regress.config import Alias
-from regress.errors import ModelError, UnknownName
+from regress.errors import ModelError
 from regress.identity import sequence_hash
+from regress.named import LOCAL, Parts, ensemble_named, parts_of, place_named
 from regress.weights import (
     TOKENIZER_FILES,
     adapter_files,
@@ -44,7 +40,6 @@ SMALL_FILES = (
     "additional_chat_templates/*.jinja",
     "*.tiktoken",
 )
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +101,7 @@ def resolve(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False)
         HubError: If the hub cannot be reached or refuses.
         ModelError: If the files are there but cannot be used.
     """
-    parts = _parts(name, aliases, allow_bin=allow_bin)
+    parts = parts_of(name, aliases, allow_bin=allow_bin)
     folder, source, revision = _locate(parts.base, parts.revision, aliases, allow_bin=parts.allow_bin)
     adapter, adapter_folder = parts.adapter, None
     if adapter:
@@ -117,9 +112,9 @@ def resolve(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False)
 
 def check(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -> None:
     """Raise what `resolve` would raise, as far as that can be said without fetching anything."""
-    parts = _parts(name, aliases, allow_bin=allow_bin)
-    repository, revision = _named(parts.base, parts.revision, aliases)
-    if revision is _LOCAL:
+    parts = parts_of(name, aliases, allow_bin=allow_bin)
+    repository, revision = place_named(parts.base, parts.revision, aliases)
+    if revision is LOCAL:
         folder = Path(repository).expanduser()
         read_config(folder)
         weight_files(folder, allow_bin=parts.allow_bin)
@@ -127,8 +122,8 @@ def check(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -
     else:
         hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=parts.allow_bin)
     if parts.adapter:
-        repository, revision = _named(parts.adapter, None, aliases)
-        if revision is _LOCAL:
+        repository, revision = place_named(parts.adapter, None, aliases)
+        if revision is LOCAL:
             adapter_files(Path(repository).expanduser())
         else:
             hub.check_model(repository, revision, small_files=SMALL_FILES, allow_bin=False)
@@ -139,12 +134,11 @@ def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
 
     Their sizes and times tell cheaply whether a stored run is still about the same bytes.
     """
-    folder = Path(aliases[name].model if name in aliases else name).expanduser()
-    if (together := ensemble(folder)) is not None:
+    if (together := ensemble_named(name, aliases)) is not None:
         files = [local_files(member.model, aliases) for member in together.members]
         inside = [file for each in files for file in each or ()]
-        return None if None in files else [folder / ENSEMBLE, *inside]
-    parts = _parts(name, aliases)
+        return None if None in files else [together.path, *inside]
+    parts = parts_of(name, aliases)
     named = [parts.base, parts.adapter, parts.described_in]
     folders = [Path(each).expanduser() for each in dict.fromkeys(named) if each]
     if not all(folder.is_dir() for folder in folders):
@@ -152,112 +146,17 @@ def local_files(name: str, aliases: Mapping[str, Alias]) -> list[Path] | None:
     return [file for folder in folders for file in sorted(folder.iterdir()) if file.is_file()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Parts:
-    """What a name stands for, before anything is looked for."""
-
-    base: str
-    revision: str | None
-    adapter: str | None
-    allow_bin: bool
-    shown: str | None
-    """What the source is called instead of where it lies."""
-    layers: tuple[int, ...] | None = None
-    fingerprint: str | None = None
-    """What the base must be; null for whatever it is."""
-    described_in: str | None = None
-    """The folder that says how the model is put together."""
-
-
-def _parts(name: str, aliases: Mapping[str, Alias], *, allow_bin: bool = False) -> _Parts:
-    base, adapter = _split_adapter(name, aliases)
-    alias = aliases.get(base)
-    parts = _Parts(
-        base=alias.model if alias else base,
-        revision=alias.revision if alias else None,
-        adapter=adapter or (alias.adapter if alias else None),
-        allow_bin=allow_bin or bool(alias and alias.allow_bin),
-        shown=alias.shown if alias else None,
-    )
-    folder = Path(parts.base).expanduser()
-    if (together := ensemble(folder)) is not None:
-        raise ModelError(
-            f"{name} is an ensemble of {len(together.members)} models",
-            allowed="one model",
-            do="`regress evaluate`, `compare` and `gate` run ensembles.",
-        )
-    made = composition(folder)
-    return parts if made is None else _composed(parts, made)
-
-
-def _composed(parts: _Parts, made: Composition) -> _Parts:
-    """The parts of a model that a folder puts together; an adapter may be put on one that has none."""
-    if parts.adapter and made.adapter:
-        raise ModelError(
-            f"{parts.base} has an adapter ({made.adapter}), and {parts.adapter} was named too",
-            allowed="one adapter",
-        )
-    if composition(Path(made.base).expanduser()) is not None:
-        raise ModelError(
-            f"{parts.base} is put together from {made.base}, which is no checkpoint but put together itself",
-            allowed="a base with weights of its own",
-            do="Make a checkpoint of it: `regress update`.",
-        )
-    return replace(
-        parts,
-        base=made.base,
-        revision=made.revision,
-        adapter=parts.adapter or made.adapter,
-        shown=parts.shown or (parts.base if made.layers else None),
-        layers=made.layers,
-        fingerprint=made.fingerprint,
-        described_in=parts.base,
-    )
-
-
-def _split_adapter(name: str, aliases: Mapping[str, Alias]) -> tuple[str, str | None]:
-    if name in aliases or Path(name).expanduser().is_dir() or "+" not in name:
-        return name, None
-    base, _, adapter = name.partition("+")
-    if not base or not adapter:
-        raise UnknownName("model", name, aliases, do="An adapter is named as `base+adapter`.")
-    return base, adapter
-
-
-_LOCAL = "local"
-
-
-def _named(source: str, revision: str | None, aliases: Mapping[str, Alias]) -> tuple[str, str | None]:
-    """What a source names: a folder and `_LOCAL`, or a hub repository and the revision asked for."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return source, _LOCAL
-    if folder.is_file():
-        raise ModelError(f"{source} is a file", allowed="a folder with config.json and weights")
-    if source.startswith((".", "/", "~")) or source.count("/") > 1:
-        siblings = [str(path) for path in folder.parent.glob("[!._]*") if path.is_dir()]
-        raise UnknownName("model folder", source, siblings)
-    repository, _, given = source.partition("@")
-    if not _HUB_ID.fullmatch(repository) or ("/" not in repository and _nearest(repository, aliases)):
-        raise UnknownName("model", source, aliases, do="`regress models` lists the short names.")
-    return repository, given or revision
-
-
 def _locate(
     source: str, revision: str | None, aliases: Mapping[str, Alias], *, allow_bin: bool
 ) -> tuple[Path, str, str | None]:
-    repository, asked = _named(source, revision, aliases)
-    if asked is _LOCAL:
+    repository, asked = place_named(source, revision, aliases)
+    if asked is LOCAL:
         return Path(repository).expanduser(), repository, None
     path, commit = hub.fetch_model(repository, asked, small_files=SMALL_FILES, allow_bin=allow_bin)
     return path, repository, commit
 
 
-def _nearest(name: str, known: Iterable[str]) -> bool:
-    return bool(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6))
-
-
-def _inspect(name: str, parts: _Parts, folder: Path, adapter_folder: Path | None) -> Checkpoint:
+def _inspect(name: str, parts: Parts, folder: Path, adapter_folder: Path | None) -> Checkpoint:
     config = read_config(folder)
     weights, pickled = weight_files(folder, allow_bin=parts.allow_bin)
     files = [f"{file.name}={weight_hash(file)}" for file in weights]

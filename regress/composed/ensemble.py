@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -39,6 +39,8 @@ class Ensemble:
     """What each counts; they sum to 1."""
     members: tuple[Member, ...]
     """The models, at least two."""
+    path: Path = field(default=Path(FILE), compare=False)
+    """The file that says so."""
 
 
 def ensemble(folder: Path) -> Ensemble | None:
@@ -52,7 +54,7 @@ def ensemble(folder: Path) -> Ensemble | None:
         return None
     document = read_json(path)
     try:
-        return _read(folder, document)
+        return _read(path, document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{path} does not describe an ensemble ({error})",
@@ -89,11 +91,11 @@ def shares(weights: tuple[float, ...] | None, count: int) -> tuple[float, ...]:
     return tuple(each / sum(given) for each in given)
 
 
-def _read(folder: Path, document: Mapping[str, Any]) -> Ensemble:
+def _read(path: Path, document: Mapping[str, Any]) -> Ensemble:
     if document["schema"] != _SCHEMA or document["by"] not in get_args(By):
         raise ValueError(f"schema {document['schema']}, by {document['by']}")
     members = tuple(
-        Member(model=_found(folder, str(each["model"])), fingerprint=each.get("fingerprint"))
+        Member(model=_found(path.parent, str(each["model"])), fingerprint=each.get("fingerprint"))
         for each in document["members"]
     )
     if len(members) < 2:
@@ -103,6 +105,7 @@ def _read(folder: Path, document: Mapping[str, Any]) -> Ensemble:
         by=document["by"],
         weights=shares(tuple(map(float, weights)) if weights else None, len(members)),
         members=members,
+        path=path,
     )
 
 

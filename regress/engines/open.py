@@ -9,11 +9,10 @@ import pickle
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from regress.checkpoints import Checkpoint, check, resolve
-from regress.composed.ensemble import Ensemble, ensemble
+from regress.composed.ensemble import Ensemble
 from regress.config import Alias, Settings
 from regress.engines.base import Chat, Engine
 from regress.engines.chat import chosen_template, renderer
@@ -32,6 +31,7 @@ from regress.errors import (
     UsageError,
     first_line,
 )
+from regress.named import ensemble_named
 from regress.types import ModelSpec, Text
 
 HF = {"hf", "hf-auto", "huggingface"}
@@ -61,7 +61,7 @@ def check_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) ->
 
     Asked of both models before either runs, so that a slip in the second name does not cost hours.
     """
-    if together := _ensemble(name, aliases):
+    if together := ensemble_named(name, aliases):
         for member in together.members:
             check_engine(member.model, settings, aliases)
         return
@@ -85,7 +85,7 @@ def open_engine(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> 
         ModelError: If the checkpoint cannot be used.
         MissingExtra: If the weights wing is not installed.
     """
-    if together := _ensemble(name, aliases):
+    if together := ensemble_named(name, aliases):
         return _open_ensemble(name, together, settings, aliases)
     if settings.engine == "scripted":
         return open_table(name)
@@ -109,11 +109,6 @@ def open_model(name: str, settings: Settings, aliases: Mapping[str, Alias]) -> O
     check_engine(name, settings, aliases)
     _hush()
     return _opened(resolve(name, aliases, allow_bin=settings.allow_bin), settings)
-
-
-def _ensemble(name: str, aliases: Mapping[str, Alias]) -> Ensemble | None:
-    """The ensemble called `name`; null where one model is."""
-    return ensemble(Path(aliases[name].model if name in aliases else name).expanduser())
 
 
 def _open_ensemble(
