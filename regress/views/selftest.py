@@ -62,9 +62,13 @@ def _lines(facts: Sequence[Fact]) -> Iterator[list[str]]:
             names, values = str(fact.known).split(" < "), _numbers(fact.found)
             for place, (name, value) in enumerate(zip(names, values, strict=True)):
                 known = "" if not place else "more"
-                yield ["", f"{fact.what} {name}", known, _one(value, fact.unit), mark]
+                yield ["", f"{_what(fact)}: {name}", known, _one(value, fact.unit), mark]
         return
-    yield ["", first.what, _known(facts), _found(facts), mark]
+    yield ["", _what(first), _known(facts), _found(facts), mark]
+
+
+def _what(fact: Fact) -> str:
+    return f"{fact.what}, {fact.unit}" if fact.unit == "nats" else fact.what
 
 
 def _known(facts: Sequence[Fact]) -> str:
@@ -88,17 +92,17 @@ def _found(facts: Sequence[Fact]) -> str:
 
 def _wrong(found: SelfTest, width: int) -> Iterator[str]:
     for result in found.results:
-        for fact in result.facts:
-            if not fact.holds:
-                where = f" ({fact.case})" if fact.case else ""
-                relation = "" if fact.relation == "is" else f"{fact.relation} "
-                said = (
-                    f"{result.number}{where}: {fact.what}: known {relation}{_value(fact.known, fact.unit)}, "
-                    f"found {_value(fact.found, fact.unit)}."
-                )
-                yield "\n".join(wrap(visible(said), width))
+        said = [_otherwise(result.number, fact) for fact in result.facts if not fact.holds]
         if result.stopped:
-            yield "\n".join(wrap(visible(f"{result.number} broke off: {result.stopped}"), width))
+            said.append(f"{result.number} broke off: {result.stopped}")
+        yield from ("\n".join(wrap(visible(sentence), width)) for sentence in said)
+
+
+def _otherwise(number: str, fact: Fact) -> str:
+    where = f" ({fact.case})" if fact.case else ""
+    relation = "" if fact.relation == "is" else f"{fact.relation} "
+    known, found = _value(fact.known, fact.unit), _value(fact.found, fact.unit)
+    return f"{number}{where}: {_what(fact)}: known {relation}{known}, found {found}."
 
 
 def _verdict(found: SelfTest) -> str:
@@ -119,7 +123,7 @@ def _verdict(found: SelfTest) -> str:
 
 def _value(value: Value, unit: str) -> str:
     if isinstance(value, tuple):
-        return ", ".join(_one(each, unit) for each in value) or UNDEFINED
+        return "/".join(_one(each, unit) for each in value) or UNDEFINED
     return _one(value, unit)
 
 
@@ -130,8 +134,6 @@ def _one(value: bool | int | float | str, unit: str) -> str:
         return value
     if unit == "share":
         return f"{percent(value)} %"
-    if unit == "nats":
-        return f"{about(value)} nats"
     return count(value) if isinstance(value, int) else about(value)
 
 

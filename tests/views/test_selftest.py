@@ -43,10 +43,10 @@ def test_facts_about_one_thing_are_one_line_with_what_comes_nearest_to_being_wro
     assert lines[1].split() == ["I-2", "six", "expansions", "ok"]
     assert [" ".join(line.split()) for line in lines[2:9]] == [
         "claim same same",
-        "KLD below 1e−09 nats 4e−13 nats",
+        "KLD, nats below 1e−09 4e−13",
         "answers that changed 0 0",
         "pairs by hand the same",
-        "flip table 8, 52 8, 52",
+        "flip table 8/52 8/52",
         "NFR 26.0 % 26.0 %",
         "bit for bit yes yes",
     ]
@@ -62,13 +62,13 @@ def test_what_is_wrong_is_marked_and_told_case_by_case() -> None:
     assert marked == [
         "II-2 six expansions WRONG",
         "NFR 20.0 % 10.0 % WRONG",
-        "KLD int8 0.0001 nats WRONG",
-        "KLD int4 more 1e−05 nats WRONG",
+        "KLD, nats: int8 0.0001 WRONG",
+        "KLD, nats: int4 more 1e−05 WRONG",
         "flips above 0 0 WRONG",
     ]
     assert "II-2 (piqa): NFR: known 20.0 %, found 10.0 %." in text
     assert "gsm8k" not in text
-    assert "II-2: KLD: known rises int8 < int4, found 0.0001 nats, 1e−05 nats." in text
+    assert "II-2: KLD, nats: known rises int8 < int4, found 0.0001/1e−05." in text
     assert "II-2: flips: known above 0, found 0." in text
     assert "NOT AS KNOWN: II-2, of 2 oracles, in 4.0 s." in text
 

@@ -54,7 +54,7 @@ def nothing_differs(compared: ComparedRuns, *, case: str = "") -> Iterator[Fact]
         for pairs in compared.pairs.values()
         for one, other in zip(pairs.old.to_pylist(), pairs.new.to_pylist(), strict=True)
     )
-    yield equal("stored answers that differ in any bit", different, 0, case=case)
+    yield equal("answers with any other bit", different, 0, case=case)
 
 
 def other_answers(pairs: Pairs) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

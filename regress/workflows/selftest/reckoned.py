@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 
+import numpy as np
+
 from regress.changes import Fact
 from regress.errors import ClaimViolated
 from regress.frames import ComparedRuns
+from regress.metrics.flips import Bools
 from regress.types import Footprint, Pairs, QuadrantCounts, TaskComparison
 from regress.workflows.selftest.alone import Chooser
 from regress.workflows.selftest.bench import EARLIER, OLD, Bench, named
 from regress.workflows.selftest.bugs import BUGS
 from regress.workflows.selftest.facts import above, at_least, equal
-from regress.workflows.selftest.material import ITEMS, PRONOUNS, TASK, WRITTEN, pronouns
+from regress.workflows.selftest.material import CHOICES, ITEMS, PRONOUNS, TASK, WRITTEN, pronouns
 from regress.workflows.selftest.oracle import all_there, nothing_differs, nothing_flipped, other_answers
 from regress.workflows.selftest.unchanged import NOTHING
 
@@ -35,7 +38,7 @@ def louder(bench: Bench) -> Iterator[Fact]:
         yield equal("answers that changed", int(other_answers(pairs).sum()), 0, case=task)
         yield equal("texts that changed", _other(pairs, "output"), 0, case=task)
     moved = _other(compared.pairs["pronouns"], "choice_logprobs")
-    yield equal("choices whose probabilities changed", moved, ITEMS["pronouns"], case="pronouns")
+    yield equal("choices of other probability", moved, ITEMS["pronouns"], case="pronouns")
 
 
 def swapped(bench: Bench) -> Iterator[Fact]:
@@ -81,6 +84,33 @@ def _as_reckoned(compared: ComparedRuns, old: Sequence[str], new: Sequence[str])
         yield equal(name.upper(), row.estimates[name].value, count / table.n, unit="share")
 
 
+def together(bench: Bench) -> Iterator[Fact]:
+    """Old and new answer together: where both agree nothing changes; what changes, new changes too."""
+    new = bench.compared(EARLIER)
+    for by in ("mean", "product"):
+        step = f"ensemble:others=[{EARLIER}],by={by}"
+        both = bench.compared(bench.made(step))
+        yield all_there(both, case=step)
+        for task in ("pronouns", *CHOICES):
+            yield from _no_more(both.pairs[task], new.pairs[task], f"{step}, {task}")
+        changed = sum(int(other_answers(pairs).sum()) for pairs in both.pairs.values())
+        yield above("answers that changed", changed, 0, case=step)
+
+
+def _no_more(both: Pairs, new: Pairs, case: str) -> Iterator[Fact]:
+    """What an ensemble changes and loses is among what its new member does."""
+    for what, own, members in (
+        ("changed", other_answers(both), other_answers(new)),
+        ("lost", _lost(both), _lost(new)),
+    ):
+        yield equal(f"answers {what} by none but both", int((own & ~members).sum()), 0, case=case)
+
+
+def _lost(pairs: Pairs) -> Bools:
+    old, new = pairs.old_correct, pairs.new_correct
+    return np.ones(pairs.n, dtype=np.bool_) if old is None or new is None else old & ~new
+
+
 def silenced(bench: Bench) -> Iterator[Fact]:
     """A layer that adds nothing computes what the model without it does."""
     silent, dropped = (bench.made(step) for step in ("edit:silence=[2]", "drop:layers=[2]"))
@@ -96,8 +126,8 @@ def shared(bench: Bench) -> Iterator[Fact]:
     yield from _alike(bench, copied, tied, "")
     old, once, twice = (_taken_up(bench, model) for model in (OLD, tied, copied))
     yield equal("parameters, as of the old model", once.parameters or 0, old.parameters or -1)
-    yield equal("bytes in memory, as of the old model", _memory(once), _memory(old))
-    yield above("bytes in memory that sharing saves", _memory(twice) - _memory(once), 0)
+    yield equal("bytes, as of the old model", _memory(once), _memory(old))
+    yield above("bytes saved by sharing", _memory(twice) - _memory(once), 0)
 
 
 def _taken_up(bench: Bench, model: str) -> Footprint:

@@ -33,12 +33,12 @@ ORACLES: tuple[Oracle, ...] = (
     ),
     Oracle(
         number="I-5a",
-        name="LoRA that has learned nothing",
+        name="LoRA, untrained",
         facts=unchanged.identical(("adapt:kind=lora",)),
     ),
     Oracle(
         number="I-5b",
-        name="IA3 that has learned nothing",
+        name="IA3, untrained",
         facts=unchanged.same(("adapt:kind=ia3",)),
     ),
     Oracle(
@@ -65,7 +65,7 @@ ORACLES: tuple[Oracle, ...] = (
         name="symmetries that keep every bit",
         facts=unchanged.identical(("reparam:how=scale_ffn",), ("reparam:how=untie",)),
     ),
-    Oracle(number="I-9", name="a look back that ends, frequencies that follow", facts=unchanged.reach),
+    Oracle(number="I-9", name="inside a range, and beyond it", facts=unchanged.reach),
     Oracle(number="I-10", name="another attention kernel and engine", facts=unchanged.kernels),
     Oracle(
         number="I-11",
@@ -77,10 +77,12 @@ ORACLES: tuple[Oracle, ...] = (
             ("extend:positions=2048",),
         ),
     ),
+    Oracle(number="I-12", name="a model together with itself", facts=unchanged.beside_itself),
     # ── class II: what follows by hand ───────────────────────────────────────────────────────────
     Oracle(number="II-1", name="a louder final norm", facts=reckoned.louder),
     Oracle(number="II-2", name="two answer tokens exchanged", facts=reckoned.swapped, quick=True),
     Oracle(number="II-3", name="an answer token muted", facts=reckoned.muted),
+    Oracle(number="II-4", name="old and new model together", facts=reckoned.together),
     Oracle(number="II-5", name="a silenced layer is a dropped one", facts=reckoned.silenced),
     Oracle(number="II-6", name="done twice, or undone", facts=reckoned.undone),
     Oracle(number="II-7", name="layers that share weights", facts=reckoned.shared),

@@ -66,10 +66,17 @@ def stored(*recipes: tuple[str, ...]) -> Facts:
     def facts(bench: Bench) -> Iterator[Fact]:
         for steps in recipes:
             check, case = bench.update(*steps).check, named(*steps)
-            yield equal("on disk as in memory, bit for bit", bool(check.round_trip), True, case=case)
-            yield equal("written on with a cache as without", check.generation, True, case=case)
+            yield equal("the same bits from disk", bool(check.round_trip), True, case=case)
+            yield equal("written alike with a cache", check.generation, True, case=case)
 
     return facts
+
+
+def beside_itself(bench: Bench) -> Iterator[Fact]:
+    """A model that answers together with itself, by the mean and by the product of probabilities."""
+    for by in ("mean", "product"):
+        step = f"ensemble:others=[{OLD}],by={by}"
+        yield from nothing_flipped(bench.compared(bench.made(step)), case=step)
 
 
 def kernels(bench: Bench) -> Iterator[Fact]:
