@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from regress.demo.pair import model_folder
 from regress.identity import file_hash
 from regress.store.lock import RunLock
 from regress.store.manifest import MANIFEST, SPEC
@@ -60,7 +61,7 @@ class Transcript:
         assert self._text == path.read_text(encoding="utf-8")
 
     def _normalised(self, text: str) -> str:
-        text = text.replace(str(self._world), "<here>")
+        text = text.replace(str(self._world), "<here>").replace(str(model_folder("demo-v2")), "<demo>")
         text = re.sub(r"@[0-9a-f]{12}\b", "@<key>", text)
         return re.sub(r"pid \d+ on \S+(?=\))", "pid <pid> on <host>", text)
 
@@ -247,6 +248,40 @@ def test_divergence_that_cannot_be_measured(transcript: Transcript, world: Path)
     transcript.refused("compare", "old.jsonl", "new.jsonl", "--divergence", "none.txt")
     transcript.refused("compare", "old.jsonl", "new.jsonl", "--window", "16")
     transcript.matches("divergence")
+
+
+@pytest.mark.models
+def test_models_that_cannot_be_put_together(transcript: Transcript, world: Path) -> None:
+    """Layer maps, adapters, models with shared layers, ensembles."""
+    demo = str(model_folder("demo-v2"))
+    made = {
+        "moved": ("composition.json", {"base": "./gone", "layers": [0]}),
+        "apart": ("ensemble.json", {"by": "mean", "members": [{"model": "./gone"}, {"model": demo}]}),
+        "map": ("composition.json", {"base": demo, "layers": [0, 7]}),
+        "other": ("composition.json", {"base": demo, "fingerprint": "f"}),
+        "broken": ("composition.json", {"base": demo, "layers": "all"}),
+        "homeless": ("adapter_config.json", {"peft_type": "LORA"}),
+        "one": ("ensemble.json", {"by": "mean", "members": [{"model": demo}]}),
+        "both": ("ensemble.json", {"by": "mean", "members": [{"model": demo}, {"model": demo}]}),
+    }
+    for name, (file, document) in made.items():
+        (world / name).mkdir()
+        (world / name / file).write_text(json.dumps({"schema": 1, **document}))
+    for name in made:
+        transcript.refused("layers", name)
+    transcript.refused("compare", "demo-v2", "one", "--data", "demo")
+    transcript.refused("layers", "demo-v2", "--depth", "0")
+    transcript.refused("layers", "demo-v2", "--map", "0,x")
+    transcript.refused("layers", "demo-v2", "--text", "gone.txt")
+    transcript.refused("update", "demo-v2", "-o", "new", "adapt:load=gone")
+    transcript.refused("update", "demo-v2", "-o", "new", "adapt:load=gone,merge=true")
+    transcript.refused("update", "demo-v2", "-o", "new", "adapt:targets=[nobody]")
+    transcript.refused("update", "demo-v2", "-o", "new", "layers:map=[0,9],tied=true")
+    transcript.refused("update", "demo-v2", "-o", "new", "layers:map=[0,0],tied=true", "grow:mlp=2x")
+    transcript.refused("update", "demo-v2", "-o", "new", "ensemble:others=[both]")
+    transcript.refused("update", "both", "-o", "new", "grow:mlp=2x")
+    transcript.matches("put_together")
+    assert not (world / "new").exists()
 
 
 @pytest.mark.models

@@ -51,23 +51,39 @@ def composition(folder: Path) -> Composition | None:
 
 def describe(folder: Path, made: Composition) -> None:
     """Write `composition.json`; a base in a folder is written relative to `folder`."""
-    base = made.base if made.revision else _relative(Path(made.base), folder)
+    base = made.base if made.revision else relative_to(Path(made.base), folder)
     document: dict[str, Any] = {
         "schema": _SCHEMA,
         "base": base,
         "revision": made.revision,
         "fingerprint": made.fingerprint,
         "layers": made.layers,
-        "adapter": None if made.adapter is None else _relative(Path(made.adapter), folder),
+        "adapter": None if made.adapter is None else relative_to(Path(made.adapter), folder),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
     (folder / FILE).write_text(text + "\n", encoding="utf-8", errors="surrogatepass")
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """With a dot in front, which no hub id begins with."""
+def relative_to(path: Path, folder: Path) -> str:
+    """A path as it is written into a file in `folder`: with a dot in front, which no hub id begins with."""
     found = Path(os.path.relpath(path, folder)).as_posix()
     return found if found.startswith(".") else f"./{found}"
+
+
+def found_from(folder: Path, name: str) -> str:
+    """What a name in a file in `folder` is: a folder, if it begins with a dot, or a hub id.
+
+    Raises:
+        ModelError: If the folder is not there.
+    """
+    if not name.startswith("."):
+        return name
+    found = os.path.normpath(folder / name)
+    if not Path(found).is_dir():
+        raise ModelError(
+            f"{folder} is put together from {found}, which is not there", do="Move them together."
+        )
+    return found
 
 
 def _described(folder: Path, document: Mapping[str, Any]) -> Composition:
@@ -80,16 +96,12 @@ def _described(folder: Path, document: Mapping[str, Any]) -> Composition:
             allowed=f"schema {_SCHEMA}, a base, layers as numbers, a folder with an adapter",
         )
     return Composition(
-        base=_found(folder, str(base)),
+        base=found_from(folder, str(base)),
         revision=document.get("revision"),
         fingerprint=document.get("fingerprint"),
         layers=None if layers is None else tuple(layers),
-        adapter=None if adapter is None else _found(folder, adapter),
+        adapter=None if adapter is None else found_from(folder, adapter),
     )
-
-
-def _found(folder: Path, path: str) -> str:
-    return os.path.normpath(folder / path) if path.startswith(".") else path
 
 
 def _adapter(folder: Path, document: Mapping[str, Any]) -> Composition:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from regress.composed.description import read_json
+from regress.composed.description import found_from, read_json, relative_to
 from regress.errors import ModelError
 
 FILE = "ensemble.json"
@@ -69,7 +68,7 @@ def describe_ensemble(folder: Path, made: Ensemble) -> None:
         "by": made.by,
         "weights": made.weights,
         "members": [
-            {"model": _relative(each.model, folder), "fingerprint": each.fingerprint} for each in made.members
+            {"model": _written(each.model, folder), "fingerprint": each.fingerprint} for each in made.members
         ],
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -95,7 +94,7 @@ def _read(path: Path, document: Mapping[str, Any]) -> Ensemble:
     if document["schema"] != _SCHEMA or document["by"] not in get_args(By):
         raise ValueError(f"schema {document['schema']}, by {document['by']}")
     members = tuple(
-        Member(model=_found(path.parent, str(each["model"])), fingerprint=each.get("fingerprint"))
+        Member(model=found_from(path.parent, str(each["model"])), fingerprint=each.get("fingerprint"))
         for each in document["members"]
     )
     if len(members) < 2:
@@ -109,13 +108,5 @@ def _read(path: Path, document: Mapping[str, Any]) -> Ensemble:
     )
 
 
-def _relative(model: str, folder: Path) -> str:
-    """A folder with a dot in front, which no hub id begins with."""
-    if not Path(model).is_dir():
-        return model
-    found = Path(os.path.relpath(model, folder)).as_posix()
-    return found if found.startswith(".") else f"./{found}"
-
-
-def _found(folder: Path, model: str) -> str:
-    return os.path.normpath(folder / model) if model.startswith(".") else model
+def _written(model: str, folder: Path) -> str:
+    return relative_to(Path(model), folder) if Path(model).is_dir() else model
