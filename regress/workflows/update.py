@@ -11,8 +11,9 @@ from regress.checkpoints import Checkpoint, resolve
 from regress.config import load_config
 from regress.demo.pair import items_folder
 from regress.errors import DataError
-from regress.updates import make as making
 from regress.updates.claims import SAME, Claim, claim_of
+from regress.updates.make import make
+from regress.updates.opening import planned
 from regress.updates.outline import outline
 from regress.updates.planning import Step
 from regress.updates.recipe import parse
@@ -56,7 +57,7 @@ def apply(
         Unsupported: If the model cannot be changed so.
         RegressError: If a model cannot be found or used, or `out` is taken.
     """
-    return making.make(
+    return make(
         _resolved(old),
         _steps(steps),
         Path(out).expanduser(),
@@ -78,7 +79,7 @@ def plan(old: str, steps: Sequence[Step | str], *, dtype: str | None = None) -> 
     recipe = _steps(steps)
     if joint := together(recipe):
         return plan_ensemble(_resolved(old), joint, _resolved)
-    found, models = making.planned(_resolved(old), recipe, dtype=dtype, find=_resolved)
+    found, models = planned(_resolved(old), recipe, dtype=dtype, find=_resolved)
     return outline(old, models["old"], found)
 
 

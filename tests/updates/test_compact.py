@@ -12,7 +12,8 @@ import pytest
 from regress.checkpoints import resolve
 from regress.errors import Unsupported
 from regress.updates.compact import parted
-from regress.updates.make import make, planned
+from regress.updates.make import make
+from regress.updates.opening import planned
 from regress.updates.steps.adapt import Adapt
 from regress.updates.steps.cast import Cast
 from regress.updates.steps.drop import Drop
