@@ -29,8 +29,10 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 
-# before any test imports torch: tests run side by side, and threads that wait for each other spin
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# before any test imports torch: tests run side by side, threads that wait for each other spin, and other
+# numbers of threads sum in other orders
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("MKL_NUM_THREADS", None)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
@@ -185,6 +187,48 @@ make_run = _fixture("make_run", _run)
 make_instances = _fixture("make_instances", _instances)
 store_run = _fixture("store_run", _stored)
 columns = _fixture("columns", _judged)
+
+
+# ── checkpoints ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """A file or folder of the real data and models beside the checkout."""
+    root = Path(__file__).parents[2] / "shared"
+
+    def find(name: str) -> Path:
+        if not (root / name).exists():
+            pytest.skip(f"there is no shared/{name} beside the checkout")
+        return root / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def stories(shared: Callable[[str], Path]) -> Path:
+    """A trained Llama of 260 thousand parameters."""
+    return shared("models/stories260k")
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    """All tensors of a checkpoint as they lie on disk."""
+    from safetensors.torch import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def _edit_weights(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a checkpoint's tensors in place."""
+    from safetensors.torch import save_file
+
+    tensors = _weights(folder)
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+weights = _fixture("weights", _weights)
+edit_weights = _fixture("edit_weights", _edit_weights)
 
 
 # ── the door: the command line in this process, in a small world of its own ──────────────────────

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,6 @@ from regress.__main__ import main
 from regress.store.runs import Store, read_run
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data"
 
 PAIRS = [  # old, new, right before, right after, lost, gained, exact two-sided McNemar
     ("6b_finetuning", "6b_verification", 286, 515, 64, 293, "3.9e-36"),
@@ -27,10 +27,10 @@ PAIRS = [  # old, new, right before, right after, lost, gained, exact two-sided 
 UNREADABLE = {"6b_finetuning": 4, "6b_verification": 1, "175b_finetuning": 5, "175b_verification": 1}
 
 
-def recipe() -> list[list[str]]:
+def recipe(data: Path) -> list[list[str]]:
     """The commands of the make target, as it would run them."""
     asked = ["make", "--no-print-directory", "-C", str(ROOT), "-n", "-o", "setup", "gsm8k-systems"]
-    done = subprocess.run([*asked, f"DATA={SHARED}"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*asked, f"DATA={data}"], capture_output=True, text=True, check=True)
     text = done.stdout.replace("\\\n", " ")
     loop = re.search(r"for system in ([^;]*); do (.*?); done", text, re.DOTALL)
     assert loop is not None
@@ -48,14 +48,13 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    if not (SHARED / "gsm8k" / "example_model_solutions.jsonl").exists():
-        pytest.skip(f"the recorded solutions are not in {SHARED}")
+def done(shared: Any, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    data = shared("data/gsm8k/example_model_solutions.jsonl").parents[1]
     folder, said = tmp_path_factory.mktemp("systems"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("REGRESS_STORE", raising=False)
-        for words in recipe():
+        for words in recipe(data):
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 assert main(words) == 0, shlex.join(words)
             said.append(" ".join(out.getvalue().split()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,7 +13,6 @@ from regress.demo.pair import items_folder
 from regress.demo.stages import STAGES
 
 TASKS = tuple(items.SPLITS)
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 FIELDS = {
     "gsm8k": {"question": str, "answer": str},
     "piqa": {"goal": str, "sol1": str, "sol2": str, "label": int},
@@ -48,12 +46,9 @@ def test_items_have_exactly_the_fields_of_the_real_data_set(task):
 
 @pytest.mark.shared
 @pytest.mark.parametrize("task", TASKS)
-def test_the_real_data_set_has_the_same_fields(task):
+def test_the_real_data_set_has_the_same_fields(task, shared):
     split = items.SPLITS[task][0][0]
-    path = SHARED / task / f"{split}.jsonl"
-    if not path.is_file():
-        pytest.skip(f"no real data beside the checkout: {path}")
-    with path.open(encoding="utf-8") as lines:
+    with shared(f"data/{task}/{split}.jsonl").open(encoding="utf-8") as lines:
         real = json.loads(next(lines))
     assert {name: type(value) for name, value in real.items()} == FIELDS[task]
 

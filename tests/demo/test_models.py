@@ -15,17 +15,6 @@ pytestmark = pytest.mark.models
 TASKS = tuple(items.SPLITS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """So small a model is slower on several threads, and not the same to the bit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def tokenizer():
     from transformers import AutoTokenizer

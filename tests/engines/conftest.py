@@ -6,35 +6,13 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from regress.demo.pair import items_folder
-
-BESIDE = Path(__file__).parents[3] / "shared"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Same numbers in every process, and no fight over cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def beside() -> Path:
-    """The folder of real models and data beside the checkout."""
-    if not (BESIDE / "models").is_dir():
-        pytest.skip("the folder of real data and models beside the checkout is missing")
-    return BESIDE
-
 
 PIECES = ("Q:", " ax", " a", " b", " c", " d", " e", " f", " St", "op", "!", "x", "\n", ".")
 
@@ -91,20 +69,6 @@ def make_checkpoint(tmp_path: Path, tokenizer: Any) -> Callable[..., Path]:
         return _checkpoint(tmp_path / name, tokenizer, **changes)
 
     return make
-
-
-@pytest.fixture
-def edit_weights() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
-    """Change a checkpoint's tensors in place."""
-    from safetensors.torch import load_file, save_file
-
-    def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-        file = folder / "model.safetensors"
-        tensors = load_file(file)
-        change(tensors)
-        save_file(tensors, file, metadata={"format": "pt"})
-
-    return edit
 
 
 @pytest.fixture

@@ -193,8 +193,8 @@ def test_what_cannot_be_run_natively_is_answered_by_lm_eval_and_said(family: str
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["stories260k", "aidreams260k"])
-def test_real_checkpoints(name: str, beside: Path) -> None:
-    local, ours, theirs = both_ways(beside / "models" / name, [*questions(), *prompts()])
+def test_real_checkpoints(name: str, shared: Any) -> None:
+    local, ours, theirs = both_ways(shared(f"models/{name}"), [*questions(), *prompts()])
     assert local.recorded()["fallback"] == {}
     assert_same(ours, theirs)
 

@@ -112,18 +112,15 @@ def test_a_head_shared_with_the_embedding_counts_once_and_a_copy_of_it_when_mate
     assert tied.memory_bytes == {"float32": 4 * tied.parameters}
 
 
-def test_a_file_may_hold_a_copy_of_what_the_model_shares(saved: Callable[..., Path]) -> None:
-    from safetensors.torch import load_file, save_file
-
+def test_a_file_may_hold_a_copy_of_what_the_model_shares(
+    saved: Callable[..., Path], edit_weights: Callable[..., None]
+) -> None:
     from regress.engines.storage import weighed
 
     folder = saved(made("Llama", tie_word_embeddings=True))
     before = of(folder)
-    tensors = load_file(folder / "model.safetensors")
-    save_file(
-        {**tensors, "lm_head.weight": tensors["model.embed_tokens.weight"].clone()},
-        folder / "model.safetensors",
-        metadata={"format": "pt"},
+    edit_weights(
+        folder, lambda each: each.update({"lm_head.weight": each["model.embed_tokens.weight"].clone()})
     )
     after = of(folder)
     assert (after.parameters, after.materialised) == (before.parameters, before.materialised)
@@ -131,15 +128,15 @@ def test_a_file_may_hold_a_copy_of_what_the_model_shares(saved: Callable[..., Pa
     assert weighed(loaded(folder), after) == replace(after, loaded=True)
 
 
-def test_masks_of_older_checkpoints_are_no_weights(saved: Callable[..., Path]) -> None:
+def test_masks_of_older_checkpoints_are_no_weights(
+    saved: Callable[..., Path], edit_weights: Callable[..., None]
+) -> None:
     import torch
-    from safetensors.torch import load_file, save_file
 
     folder = saved(made("GPT2"))
     before = of(folder)
-    tensors = load_file(folder / "model.safetensors")
     masks = {f"transformer.h.{layer}.attn.bias": torch.ones(1, 1, 16, 16) for layer in range(2)}
-    save_file({**tensors, **masks}, folder / "model.safetensors", metadata={"format": "pt"})
+    edit_weights(folder, lambda tensors: tensors.update(masks))
     assert of(folder).parameters == before.parameters
 
 
@@ -164,16 +161,13 @@ def test_tied_layers_are_as_many_bytes_as_one_and_copied_ones_as_all() -> None:
 
 
 def test_whole_numbers_stay_what_they_are_and_fractions_take_the_type_asked_for(
-    saved: Callable[..., Path],
+    saved: Callable[..., Path], edit_weights: Callable[..., None]
 ) -> None:
     import torch
-    from safetensors.torch import load_file, save_file
 
     folder = saved(made("Llama"))
-    tensors = load_file(folder / "model.safetensors")
-    name = "model.layers.0.mlp.up_proj.weight"
-    packed = tensors | {name: torch.zeros(48, 32, dtype=torch.int8)}
-    save_file(packed, folder / "model.safetensors", metadata={"format": "pt"})
+    packed = {"model.layers.0.mlp.up_proj.weight": torch.zeros(48, 32, dtype=torch.int8)}
+    edit_weights(folder, lambda tensors: tensors.update(packed))
     found = of(folder, "bfloat16")
     assert found.memory_bytes == {"int8": 48 * 32, "bfloat16": 2 * (found.parameters - 48 * 32)}
 
@@ -206,10 +200,9 @@ def test_of_pickled_weights_only_what_their_size_and_configuration_tell(saved: C
     assert found.cache_bytes == 2 * 32 * 2 * 4
 
 
-def test_the_real_small_model(beside: Path) -> None:
-    folder = beside / "models/stories260k"
-    found = of(folder)
-    config = json.loads((folder / "config.json").read_text())
+def test_the_real_small_model(stories: Path) -> None:
+    found = of(stories)
+    config = json.loads((stories / "config.json").read_text())
     assert found.parameters == 260_032
     assert found.materialised == 260_032 + config["vocab_size"] * config["hidden_size"] == 292_800
     assert found.memory_bytes == {"float32": 1_040_128}

@@ -213,9 +213,9 @@ def test_tokenizers_that_begin_a_text_differently_are_refused(make_checkpoint: A
 
 
 @pytest.mark.shared
-def test_two_models_with_tokenizers_of_one_size_but_other_tokens_are_refused(beside: Path, pair: Any) -> None:
+def test_two_models_with_tokenizers_of_one_size_but_other_tokens_are_refused(shared: Any, pair: Any) -> None:
     with pytest.raises(NotComparable, match="different vocabularies") as caught:
-        pair(beside / "models" / "stories260k", beside / "models" / "aidreams260k")
+        pair(shared("models/stories260k"), shared("models/aidreams260k"))
     assert caught.value.field == "model.tokenizer"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,18 @@ def test_no_quota_where_nothing_tells_one(tmp_path: Path) -> None:
     assert machine.cores(tmp_path / "missing") == CORES
 
 
+@pytest.fixture
+def five_threads() -> Iterator[None]:
+    """torch uses five threads for now."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(5)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("five_threads")
 @pytest.mark.parametrize(("variable", "threads"), [(None, 2), ("8", 5)])
 def test_threads_are_as_many_as_may_run_unless_the_user_says(
     variable: str | None, threads: int, monkeypatch: pytest.MonkeyPatch
@@ -39,7 +52,6 @@ def test_threads_are_as_many_as_may_run_unless_the_user_says(
     if variable:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
     monkeypatch.setattr(machine, "cores", lambda: 2)
-    torch.set_num_threads(5)
     machine.use_cores()
     assert torch.get_num_threads() == threads
 

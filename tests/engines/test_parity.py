@@ -100,10 +100,10 @@ def test_all_demo_items(model: str, engine: str, theirs: int, tmp_path: Path, lm
     ("tasks", "limit"), [(("gsm8k", "samsum", "piqa"), 4), pytest.param(TASKS, 100, marks=pytest.mark.slow)]
 )
 def test_real_items_on_a_real_checkpoint_whose_context_is_too_short(
-    tasks: Sequence[str], limit: int, beside: Path, tmp_path: Path, lm_eval_run: LmEvalRun
+    tasks: Sequence[str], limit: int, shared: Any, tmp_path: Path, lm_eval_run: LmEvalRun
 ) -> None:
     """Five worked examples do not fit into 512 tokens: both cut the prompt on the left, alike."""
-    model, data = beside / "models" / "stories260k", beside / "data"
+    model, data = shared("models/stories260k"), shared("data")
     ours = evaluate(str(model), tasks=tasks, data=str(data), limit=limit, store=tmp_path / "runs")
     assert_parity(ours, lm_eval_run(model, tasks, data, limit=limit, batch_size=1), tasks)
     assert min(row["left_truncated"] for row in stored_rows(ours[0])) > 0

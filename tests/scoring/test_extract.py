@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +35,6 @@ PIPELINES = [
     EMPTY_GROUPS,
     [{"function": "uppercase"}, {"function": "take_first"}],
 ]
-SOLUTIONS = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "example_model_solutions.jsonl"
 
 answers = st.one_of(
     st.text(),
@@ -128,12 +126,11 @@ def test_no_output_at_all_is_refused() -> None:
 
 @pytest.mark.shared
 @pytest.mark.models
-def test_real_solutions_of_four_systems_are_read_as_lm_eval_reads_them() -> None:
-    if not SOLUTIONS.is_file():
-        pytest.skip(f"the folder of real data is missing: no {SOLUTIONS.name}")
+def test_real_solutions_of_four_systems_are_read_as_lm_eval_reads_them(shared: Any) -> None:
+    solutions = shared("data/gsm8k/example_model_solutions.jsonl")
     systems = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
     read = 0
-    for line in SOLUTIONS.read_text(encoding="utf-8").split("\n")[:400]:
+    for line in solutions.read_text(encoding="utf-8").split("\n")[:400]:
         for system in systems:
             text = re.sub(r"\nA: ", "\n#### ", json.loads(line)[system]["solution"])
             for steps in (STRICT, FLEXIBLE):

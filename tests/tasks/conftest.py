@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-
 Items = Sequence[Mapping[str, Any]]
 
 SAMPLES: dict[str, dict[str, Items]] = {
@@ -77,14 +75,6 @@ def data(write: Callable[..., Path]) -> Path:
     for task, splits in SAMPLES.items():
         write(task, **splits)
     return write("piqa")
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The folder of real data beside the checkout."""
-    if not SHARED.is_dir():
-        pytest.skip("the folder of real data beside the checkout is missing")
-    return SHARED
 
 
 @pytest.fixture

@@ -1,8 +1,13 @@
-"""Tiny models of every family with weights in which every mistake shows, and ways to compare two models."""
+"""Models of every family on disk, new ones made from them by steps, and what both answer."""
 
 from __future__ import annotations
 
+import functools
+import itertools
+import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,105 +15,108 @@ import pytest
 
 from regress.demo.pair import model_folder
 
-SHARED = Path(__file__).parents[3] / "shared"
+from ..models import SIZES, random_model
 
-_LLAMA = {
-    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "max_position_embeddings": 64,
-}  # fmt: skip
-_GROUPED = {**_LLAMA, "num_key_value_heads": 2}
-_LOCAL = [[["global", "local"], 1], [["global"], 1]]
-SIZES: Mapping[str, Mapping[str, Any]] = {
-    "llama": _GROUPED,
-    "mistral": {**_GROUPED, "sliding_window": None},
-    "qwen2": _GROUPED,
-    "qwen3": {**_GROUPED, "head_dim": 8},
-    "mixtral": {**_GROUPED, "num_local_experts": 3},
-    "phi3": _GROUPED,
-    "granite": {**_GROUPED, "attention_multiplier": 0.3, "residual_multiplier": 0.4,
-                "embedding_multiplier": 3.0, "logits_scaling": 5.0},
-    "arcee": _GROUPED,
-    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64},
-    "gpt_neo": {"hidden_size": 32, "num_layers": 3, "attention_types": _LOCAL, "num_heads": 4,
-                "max_position_embeddings": 64, "window_size": 8},
-    "gpt_neox": _LLAMA,
-    "opt": {"hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-            "max_position_embeddings": 64},
-}  # fmt: skip
-"""What a test may ask for, and its sizes where it says nothing else."""
+KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    **{kind: (kind, {}) for kind in SIZES},
+    "llama, tied": ("llama", {"tie_word_embeddings": True}),
+    "llama, biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
+}
+"""What a test may ask for: a family, and what is unusual about it."""
+
+SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
+Original = Callable[[str, int, str, bool, str], Path]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Same numbers in every process, and no fight over cores."""
-    import torch
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
+    """Makes a model, each once: kind, seed, type, whether it has a tokenizer, its configuration as JSON."""
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def stories() -> Path:
-    """A trained Llama of 260 thousand parameters."""
-    folder = SHARED / "models" / "stories260k"
-    if not folder.is_dir():
-        pytest.skip("the folder of real models beside the checkout is missing")
-    return folder
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def make_model(tmp_path: Path) -> Make:
-    """Save a model of the family `kind` with random weights, and the demo models' tokenizer.
-
-    Weights are large, and norms and biases are no ones and zeros, so that whatever is left out shows.
-    Further arguments are the folder's `name`, `seed`, `dtype`, and its configuration.
-    """
-    numbers = iter(range(1000))
-
-    def make(
-        kind: str, *, name: str | None = None, seed: int = 0, dtype: str = "float32", **config: Any
-    ) -> Path:
+    @functools.cache
+    def made(kind: str, seed: int, dtype: str, spoken: bool, changes: str) -> Path:
         import torch
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
-        folder = tmp_path / (name or f"{kind}-{next(numbers)}")
-        tokenizer = AutoTokenizer.from_pretrained(str(model_folder("demo-v2")))
-        special = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-        settings = {"vocab_size": len(tokenizer), **special, **SIZES[kind], **config}
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings))
-        _enliven(model)
+        folder = tmp_path_factory.mktemp("original")
+        family, config = KINDS[kind]
+        settings = {**config, **json.loads(changes)}
+        if spoken:
+            tokenizer = AutoTokenizer.from_pretrained(str(model_folder("demo-v2")))
+            special = {key: getattr(tokenizer, key) for key in SPECIAL}
+            settings = {"vocab_size": len(tokenizer), **special, **settings}
+            tokenizer.save_pretrained(str(folder))
+        model = random_model(family, seed=seed, **settings)
         model.to(getattr(torch, dtype)).save_pretrained(str(folder))
-        tokenizer.save_pretrained(str(folder))
         return folder
 
-    return make
+    return made
 
 
-def _enliven(model: Any) -> None:
-    import torch
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Makes, changes and asks models in one temporary folder."""
 
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(10.0)
-            else:
-                parameter.add_(0.3 * torch.randn(parameter.shape)).mul_(1.0 if "norm" in name else 0.7)
+    folder: Path
+    original: Original
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    asked: dict[Any, Any] = field(default_factory=dict)
 
+    def make(
+        self,
+        kind: str,
+        *,
+        name: str | None = None,
+        seed: int = 0,
+        dtype: str = "float32",
+        spoken: bool = True,
+        **config: Any,
+    ) -> Path:
+        """A model of random weights, in a folder of this test's own.
 
-Load = Callable[..., Any]
+        Args:
+            kind: One of `KINDS`.
+            name: The folder.
+            seed: Decides the weights.
+            dtype: Type of the stored weights.
+            spoken: Whether it has a tokenizer, the built-in pair's; otherwise it knows 64 tokens.
+            config: What else its configuration says.
+        """
+        import torch
 
+        folder = self.folder / (name or f"model{next(self.numbers)}")
+        shutil.copytree(self.original(kind, seed, dtype, spoken, json.dumps(config)), folder)
+        torch.manual_seed(seed)  # whether or not it was there already
+        return folder
 
-@pytest.fixture
-def load() -> Load:
-    """The model in a folder as anybody loads it; every tensor must be asked for, there, and of its shape."""
+    def tiny(self, kind: str, **config: Any) -> Path:
+        """A model that knows 64 tokens, without a tokenizer."""
+        return self.make(kind, spoken=False, **config)
 
-    def loaded(folder: Path, dtype: str = "float32") -> Any:
+    def saved(self, model: Any) -> Path:
+        """A model of transformers on disk."""
+        out = self.folder / f"model{next(self.numbers)}"
+        model.save_pretrained(str(out))
+        return out
+
+    def planned(self, old: Path, *steps: Any, dtype: str | None = None) -> Any:
+        """What steps make of a stored model, on paper."""
+        from regress.updates.planning import plan
+        from regress.updates.stored import open_model
+
+        return plan(open_model(old).draft(), steps, dtype=dtype)
+
+    def changed(self, old: Path, *steps: Any, dtype: str | None = None, seed: int = 0) -> Path:
+        """The stored result of steps; it is not verified."""
+        from regress.updates.build import new_folder, write_model
+        from regress.updates.stored import open_model
+
+        out = self.folder / f"model{next(self.numbers)}"
+        with new_folder(out) as folder:
+            write_model(self.planned(old, *steps, dtype=dtype), {"old": open_model(old)}, folder, seed)
+        return out
+
+    def load(self, folder: Path, dtype: str = "float32") -> Any:
+        """A model as anybody loads it; every tensor must be asked for, there, and of its shape."""
         import torch
         from transformers import AutoModelForCausalLM
 
@@ -122,82 +130,82 @@ def load() -> Load:
             weight.data = weight.data.clone()
         return model.eval()
 
-    return loaded
+    def kept(self, folder: Path, dtype: str = "float32") -> Any:
+        """The same for questions, which leave a model as it is: it is loaded again if its files change."""
+        key = folder, dtype, *(path.stat().st_mtime_ns for path in sorted(folder.iterdir()))
+        if key not in self.asked:
+            self.asked[key] = self.load(folder, dtype)
+        return self.asked[key]
 
+    def ids(self, length: int = 24, vocabulary: int = 64) -> Any:
+        """Two random texts."""
+        import torch
 
-@pytest.fixture
-def logits(load: Load) -> Callable[..., Any]:
-    """Next-token logits [B, T, V] of the model in a folder, for token ids [B, T]."""
+        return torch.randint(3, vocabulary, (2, length), generator=torch.Generator().manual_seed(1))
 
-    def of(folder: Path, ids: Any, dtype: str = "float32") -> Any:
+    def logits(self, folder: Path, ids: Any = None, dtype: str = "float32") -> Any:
+        """A stored model's next-token logits [B, T, V] for token ids [B, T]."""
         import torch
 
         with torch.no_grad():
-            return load(folder, dtype)(ids).logits
+            return self.kept(folder, dtype)(self.ids() if ids is None else ids).logits
 
-    return of
+    def loss(self, folder: Path, ids: Any) -> float:
+        """Mean negative log-likelihood of a token of `ids`, in nats."""
+        import torch
 
+        with torch.no_grad():
+            return float(self.kept(folder)(ids, labels=ids).loss)
 
-@pytest.fixture
-def ids() -> Any:
-    """Two texts of 40 random tokens."""
-    import torch
-
-    return torch.randint(3, 500, (2, 40), generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def update(tmp_path: Path) -> Callable[..., Path]:
-    """Apply steps to the model in a folder and write the new one; it is not verified."""
-    numbers = iter(range(1000))
-
-    def updated(old: Path, *steps: Any, dtype: str | None = None, seed: int = 0) -> Path:
-        from regress.updates.build import new_folder, write_model
-        from regress.updates.planning import plan
-        from regress.updates.stored import open_model
-
-        model, out = open_model(old), tmp_path / f"new-{next(numbers)}"
-        made = plan(model.draft(), steps, dtype=dtype)
-        with new_folder(out) as folder:
-            write_model(made, {"old": model}, folder, seed)
-        return out
-
-    return updated
-
-
-@pytest.fixture
-def planned() -> Callable[..., Any]:
-    """The plan of steps on the model in a folder."""
-
-    def of(folder: Path, *steps: Any, dtype: str | None = None) -> Any:
-        from regress.updates.planning import plan
-        from regress.updates.stored import open_model
-
-        return plan(open_model(folder).draft(), steps, dtype=dtype)
-
-    return of
-
-
-@pytest.fixture
-def written(load: Load) -> Callable[..., Any]:
-    """The 16 tokens [1, 16] that a model writes greedily after token ids [1, T]."""
-
-    def of(folder: Path, ids: Any, *, cache: bool) -> Any:
-        model = load(folder)
-        text = model.generate(
-            ids, max_new_tokens=16, min_new_tokens=16, do_sample=False, use_cache=cache, pad_token_id=0
-        )
-        return text[:, ids.shape[1] :]
-
-    return of
-
-
-@pytest.fixture
-def difference(logits: Callable[..., Any], ids: Any) -> Callable[..., float]:
-    """Largest difference between the logits of two models, in standard deviations of the first one's."""
-
-    def between(old: Path, new: Path, dtype: str = "float32") -> float:
-        a, b = logits(old, ids, dtype).double(), logits(new, ids, dtype).double()
+    def gap(self, one: Path, other: Path, ids: Any = None, dtype: str = "float32") -> float:
+        """Largest difference of two models' logits, in standard deviations of the first one's."""
+        a, b = (self.logits(each, ids, dtype).double() for each in (one, other))
         return float((a - b).abs().max() / a.std())
 
-    return between
+    def written(self, folder: Path, ids: Any = None, *, cache: bool = True) -> list[int]:
+        """The 16 tokens that a model writes greedily after token ids [1, T], or after three."""
+        ids = self.ids(3)[:1] if ids is None else ids
+        found = self.kept(folder).generate(
+            ids, max_new_tokens=16, do_sample=False, use_cache=cache, eos_token_id=None, pad_token_id=0
+        )
+        return [int(token) for token in found[0, ids.shape[1] :]]
+
+    def same(self, one: Path, other: Path) -> None:
+        """Both compute one function: logits, and texts with and without a cache."""
+        assert self.gap(one, other) <= 1e-4
+        assert self.written(one) == self.written(other) == self.written(other, cache=False)
+
+
+@pytest.fixture
+def models(tmp_path: Path, original: Original) -> Models:
+    """Makes, changes and asks models."""
+    return Models(folder=tmp_path, original=original)
+
+
+@pytest.fixture
+def ids(models: Models) -> Any:
+    """Two texts of 40 random tokens, for models with a tokenizer."""
+    return models.ids(40, 500)
+
+
+def _method(fixture: str, name: str) -> Any:
+    @pytest.fixture(name=fixture)
+    def bound(models: Models) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(models, name)
+        return method
+
+    return bound
+
+
+make_model = _method("make_model", "make")
+load = _method("load", "load")
+logits = _method("logits", "logits")
+update = _method("update", "changed")
+planned = _method("planned", "planned")
+written = _method("written", "written")
+
+
+@pytest.fixture
+def difference(models: Models, ids: Any) -> Callable[..., float]:
+    """See `Models.gap`; on the texts `ids`."""
+    return functools.partial(models.gap, ids=ids)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,14 +212,18 @@ def test_a_family_that_nobody_described_keeps_its_structure(make_model: Make, tm
         make(resolve(str(old), {}), [Grow(mlp=64)], tmp_path / "new")
 
 
-def test_tensors_that_do_not_belong_are_named(make_model: Make, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def copied(name: str, to: str) -> Callable[[dict[str, Any]], None]:
+    """Give a checkpoint a tensor a second time, by another name."""
 
+    def change(tensors: dict[str, Any]) -> None:
+        tensors[to] = tensors[name].clone()
+
+    return change
+
+
+def test_tensors_that_do_not_belong_are_named(make_model: Make, edit_weights: Any, tmp_path: Path) -> None:
     old = make_model("llama")
-    file = old / "model.safetensors"
-    tensors = load_file(file)
-    tensors["model.layers.0.self_attn.rel_bias"] = tensors["model.norm.weight"].clone()
-    save_file(tensors, file, metadata={"format": "pt"})
+    edit_weights(old, copied("model.norm.weight", to="model.layers.0.self_attn.rel_bias"))
     with pytest.raises(Unsupported, match=r"a tensor model\.layers\.0\.self_attn\.rel_bias of shape \[32\]"):
         make(resolve(str(old), {}), [Grow(mlp=64)], tmp_path / "new")
 
@@ -258,14 +261,8 @@ def test_a_model_without_a_tokenizer_is_checked_on_random_ids(make_model: Make, 
     assert not list((tmp_path / "new").glob("tokenizer*"))
 
 
-def test_a_tied_model_may_store_its_head_again(make_model: Make, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
+def test_a_tied_model_may_store_its_head_again(make_model: Make, edit_weights: Any, tmp_path: Path) -> None:
     old = make_model("llama", tie_word_embeddings=True)
-    again = tmp_path / "again"
-    shutil.copytree(old, again)
-    tensors = load_file(old / "model.safetensors")
-    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
-    save_file(tensors, again / "model.safetensors", metadata={"format": "pt"})
-    update = make(resolve(str(again), {}), [Grow(hidden=64)], tmp_path / "new", texts=TEXTS)
+    edit_weights(old, copied("model.embed_tokens.weight", to="lm_head.weight"))
+    update = make(resolve(str(old), {}), [Grow(hidden=64)], tmp_path / "new", texts=TEXTS)
     assert update.check.holds

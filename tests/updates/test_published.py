@@ -21,8 +21,6 @@ from regress.updates.steps.quantize import Quantize
 
 pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.shared]
 
-SHARED = Path(__file__).parents[3] / "shared" / "models" / "stories260k"
-
 MEASURED: Mapping[str, tuple[Any, float, float, float]] = {
     # step, perplexity, mean KLD in nats, share of positions with the same top token
     "int8": (Quantize(bits=8), 3.600, 4.6e-4, 0.9878),
@@ -79,15 +77,13 @@ def compared(old: Any, new: Any, texts: Any) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, float]]:
+def table(stories: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, float]]:
     """The numbers of each update, made through a plan and the disk."""
-    if not SHARED.is_dir():
-        pytest.skip("the folder of real models beside the checkout is missing")
     from regress.updates.build import new_folder, write_model
     from regress.updates.planning import plan
     from regress.updates.stored import open_model
 
-    old, stored = loaded(SHARED), open_model(SHARED)
+    old, stored = loaded(stories), open_model(stories)
     texts, calibration = sampled(old, 24, seed=0), [row[None] for row in sampled(old, 16, seed=1)]
 
     def update(name: str, step: Any) -> dict[str, float]:

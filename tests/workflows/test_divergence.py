@@ -17,7 +17,6 @@ from regress.workflows.readings import of_file
 
 pytestmark = pytest.mark.models
 
-BESIDE = Path(__file__).parents[3] / "shared"
 TEXT = "Tom has 3 red pens and buys 4 more. How many pens does Tom have now?\n" * 40
 
 
@@ -167,15 +166,13 @@ def test_prompts_asked_in_a_chat_template_are_read_without_it_and_that_is_said(h
 
 
 @pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def told(stories: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A text that stories260k wrote itself, and its copy in bfloat16 beside it."""
-    if not (BESIDE / "models").is_dir():
-        pytest.skip("the folder of real data and models beside the checkout is missing")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder, source = tmp_path_factory.mktemp("stories"), BESIDE / "models" / "stories260k"
-    model, tokenizer = (each.from_pretrained(str(source)) for each in (AutoModelForCausalLM, AutoTokenizer))
+    folder = tmp_path_factory.mktemp("stories")
+    model, tokenizer = (each.from_pretrained(str(stories)) for each in (AutoModelForCausalLM, AutoTokenizer))
     torch.manual_seed(0)
     begun = torch.full((8, 1), tokenizer.bos_token_id)
     written = model.generate(begun, do_sample=True, top_k=0, max_new_tokens=200, pad_token_id=0)
@@ -187,19 +184,18 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.shared
-def test_stories_against_itself_is_exactly_zero(stories: Path) -> None:
-    model = str(BESIDE / "models" / "stories260k")
-    (row,) = regress.divergence(model, model, text=stories / "text.txt").rows
+def test_stories_against_itself_is_exactly_zero(stories: Path, told: Path) -> None:
+    (row,) = regress.divergence(str(stories), str(stories), text=told / "text.txt").rows
     assert (row.kld.value, row.kld_quantiles[1.0], row.same_top.value) == (0, 0, 1)
     assert (row.delta_p_rms.value, row.ratio.value) == (0, 1)
     assert 3 < row.old_perplexity.value < 6
 
 
 @pytest.mark.shared
-def test_stories_against_its_copy_in_bfloat16_moves_as_number_formats_do(stories: Path) -> None:
+def test_stories_against_its_copy_in_bfloat16_moves_as_number_formats_do(stories: Path, told: Path) -> None:
     """Measured elsewhere on 24 stories: 5.4e-5 and 99.59 % with the weights rounded and the sums not."""
-    model, copy = str(BESIDE / "models" / "stories260k"), str(stories / "cast")
-    (row,) = regress.divergence(model, copy, text=stories / "text.txt", dtype="float32").rows
+    copy, text = str(told / "cast"), told / "text.txt"
+    (row,) = regress.divergence(str(stories), copy, text=text, dtype="float32").rows
     assert 2e-5 < row.kld.value < 2e-4
     assert row.kld_quantiles[0.0] > 0
     assert 0.985 < row.same_top.value < 1

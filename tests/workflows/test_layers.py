@@ -16,7 +16,6 @@ from regress.workflows.progress import Advanced, Started
 
 pytestmark = pytest.mark.models
 
-SHARED = Path(__file__).parents[3] / "shared"
 DOUBLED = (0, 0, 1, 1, 2, 2, 3, 3, 4, 4)
 
 
@@ -85,12 +84,9 @@ def test_what_makes_no_model_is_refused(given: dict[str, Any], said: str, text: 
 
 
 @pytest.mark.shared
-def test_on_a_trained_model_the_order_is_the_published_one() -> None:
+def test_on_a_trained_model_the_order_is_the_published_one(stories: Path) -> None:
     """The model as it is < the stack repeated < each layer doubled in its place."""
-    folder = SHARED / "models" / "stories260k"
-    if not folder.is_dir():
-        pytest.skip("the folder of real models beside the checkout is missing")
-    found = layers(str(folder))
+    found = layers(str(stories))
     by_map = {each.layers: each.perplexity for each in found.maps}
     stacked, doubled = by_map[(0, 1, 2, 3, 4) * 2], by_map[DOUBLED]
     assert found.base.perplexity < stacked < doubled

@@ -21,7 +21,6 @@ from regress.interop.records import Heading, Reading, Record
 from regress.interop.tables import reader as table
 from regress.scoring.score import score
 
-SHARED = Path(__file__).parents[3].parent / "shared/data"
 SYSTEMS = {
     "6b_finetuning": (286, 4),
     "6b_verification": (515, 1),
@@ -60,13 +59,6 @@ def read(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tuple[
         return _read(_write(tmp_path / f"answers.{request.param}", rows), **reading)
 
     return made
-
-
-def _shared(*parts: str) -> Path:
-    path = SHARED.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"the real data ({'/'.join(parts)}) is not beside the checkout")
-    return path
 
 
 def _items(path: Path) -> list[dict[str, Any]]:
@@ -512,8 +504,8 @@ def test_ids_equal_those_of_runs_made_here(name: str, end: str, tmp_path: Path) 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_the_strict_extractor_agrees_with_the_recorded_judgement(system: str) -> None:
-    path = _shared("gsm8k", "example_model_solutions.jsonl")
+def test_the_strict_extractor_agrees_with_the_recorded_judgement(system: str, shared: Any) -> None:
+    path = shared("data/gsm8k/example_model_solutions.jsonl")
     columns = {
         "question": "question",
         "target": "ground_truth",
@@ -532,8 +524,8 @@ def test_the_strict_extractor_agrees_with_the_recorded_judgement(system: str) ->
 
 
 @pytest.mark.shared
-def test_all_of_hellaswag_is_read(tmp_path: Path) -> None:
-    items = _items(_shared("hellaswag", "validation.jsonl"))
+def test_all_of_hellaswag_is_read(shared: Any, tmp_path: Path) -> None:
+    items = _items(shared("data/hellaswag/validation.jsonl"))
     rng = np.random.default_rng(5)
     scores = -rng.uniform(1, 99, (len(items), 4))
     rows = [
@@ -551,8 +543,8 @@ def test_all_of_hellaswag_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_all_of_piqa_is_read(tmp_path: Path) -> None:
-    items = _items(_shared("piqa", "validation.jsonl"))
+def test_all_of_piqa_is_read(shared: Any, tmp_path: Path) -> None:
+    items = _items(shared("data/piqa/validation.jsonl"))
     path = _write(tmp_path / "piqa.csv", [{**item, "lp_0": -1.0, "lp_1": -2.0} for item in items])
     _, records = _read(path, task="piqa")
     known = shipped("piqa")

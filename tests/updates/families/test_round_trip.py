@@ -82,18 +82,6 @@ SAID_OTHERWISE = {
 Tensors = Callable[[Path], dict[str, Any]]
 
 
-@pytest.fixture
-def tensors() -> Tensors:
-    """What lies in a checkpoint, by name."""
-
-    def of(folder: Path) -> dict[str, Any]:
-        from safetensors.torch import load_file
-
-        return dict(load_file(folder / "model.safetensors"))
-
-    return of
-
-
 def effective(folder: Path) -> dict[str, Any]:
     """What transformers makes of a configuration."""
     from transformers import AutoConfig
@@ -113,12 +101,12 @@ def assert_equal(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_nothing_is_lost(
-    model: str, make_model: Callable[..., Path], update: Callable[..., Path], tensors: Tensors
+    model: str, make_model: Callable[..., Path], update: Callable[..., Path], weights: Tensors
 ) -> None:
     kind, config = MODELS[model]
     old = make_model(kind, **config)
     new = update(old)
-    assert_equal(tensors(new), tensors(old))
+    assert_equal(weights(new), weights(old))
     before, after = effective(old), effective(new)
     for name in after:
         if name not in SAID_OTHERWISE:
@@ -143,9 +131,9 @@ def test_logits_are_the_same_to_the_last_bit(
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_bfloat16_stays_bfloat16(
-    kind: str, make_model: Callable[..., Path], update: Callable[..., Path], tensors: Tensors
+    kind: str, make_model: Callable[..., Path], update: Callable[..., Path], weights: Tensors
 ) -> None:
     old = make_model(kind, dtype="bfloat16")
     new = update(old)
-    assert_equal(tensors(new), tensors(old))
+    assert_equal(weights(new), weights(old))
     assert json.loads((new / "config.json").read_text())["dtype"] == "bfloat16"

@@ -175,32 +175,21 @@ OLD_FORMS: Mapping[str, tuple[str, Edit]] = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def edit_weights() -> Callable[[Path, Edit], None]:
-    """Change a checkpoint's tensors in place."""
-    from safetensors.torch import load_file, save_file
-
-    def edited(folder: Path, edit: Edit) -> None:
-        file = folder / "model.safetensors"
-        tensors = load_file(file)
-        edit(tensors)
-        save_file(tensors, file, metadata={"format": "pt"})
-
-    return edited
-
-
 @pytest.mark.parametrize("form", OLD_FORMS)
 def test_older_forms_of_tensors_are_understood(
-    form: str, make_model: Callable[..., Path], edit_weights: Callable[..., None], update: Callable[..., Path]
+    form: str,
+    make_model: Callable[..., Path],
+    edit_weights: Callable[..., None],
+    weights: Callable[[Path], dict[str, Any]],
+    update: Callable[..., Path],
 ) -> None:
     import torch
-    from safetensors.torch import load_file
 
     kind, edit = OLD_FORMS[form]
     folder = make_model(kind)
-    before = load_file(folder / "model.safetensors")
+    before = weights(folder)
     edit_weights(folder, edit)
-    after = load_file(update(folder) / "model.safetensors")
+    after = weights(update(folder))
     assert set(after) == set(before)
     assert all(torch.equal(after[name], before[name]) for name in before)
 

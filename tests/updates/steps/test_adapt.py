@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False"),
     pytest.mark.filterwarnings("ignore:Adapter 'default'"),
 ]
-MERGED, ON_A_TRAINED_MODEL = 5e-5, 1e-5
+MERGED, ON_A_TRAINED_MODEL = 1e-4, 1e-5
 """Largest difference in standard deviations of the logits; large random weights magnify rounding."""
 TARGETS: Mapping[str, tuple[list[str], list[str]]] = {
     "llama": (["q_proj", "v_proj", "down_proj"], ["down_proj"]),
@@ -46,6 +46,7 @@ def train(tmp_path: Path, load: Callable[..., Any]) -> Train:
         names, second = TARGETS[model.config.model_type]
         settings = {"target_modules": names, **config}
         made = IA3Config(feedforward_modules=second, **settings) if kind == "ia3" else LoraConfig(**settings)
+        torch.manual_seed(0)
         around = get_peft_model(model, made)
         draw = torch.Generator().manual_seed(3)
         with torch.no_grad():

@@ -176,31 +176,33 @@ def test_a_width_that_makes_no_sense_is_refused(
 # ── random numbers ───────────────────────────────────────────────────────────────────────────────
 
 
-def _mlp(folder: Path) -> Any:
-    from safetensors.torch import load_file
+@pytest.fixture
+def units(weights: Callable[[Path], dict[str, Any]]) -> Callable[[Path], Any]:
+    """A matrix of the MLP of a model, one row a unit."""
+    return lambda folder: weights(folder)["model.layers.0.mlp.up_proj.weight"]
 
-    return load_file(folder / "model.safetensors")["model.layers.0.mlp.up_proj.weight"]
 
-
-def test_the_seed_decides_and_two_growths_draw_different_numbers(make_model: Make, update: Update) -> None:
+def test_the_seed_decides_and_two_growths_draw_different_numbers(
+    make_model: Make, update: Update, units: Any
+) -> None:
     import torch
 
     old, steps = make_model("llama"), [Grow(mlp="+8"), Grow(mlp="+8")]
-    once, again, other = update(old, *steps), update(old, *steps), update(old, *steps, seed=1)
-    assert torch.equal(_mlp(once), _mlp(again))
-    assert not torch.equal(_mlp(once), _mlp(other))
-    assert torch.equal(_mlp(once)[:48], _mlp(other)[:48])
-    assert not torch.equal(_mlp(once)[48:56], _mlp(once)[56:])
+    once, again, other = (units(update(old, *steps, seed=seed)) for seed in (0, 0, 1))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)
+    assert torch.equal(once[:48], other[:48])
+    assert not torch.equal(once[48:56], once[56:])
 
 
-def test_new_weights_are_as_large_as_the_models_own(make_model: Make, update: Update) -> None:
-    grown = _mlp(update(make_model("llama", initializer_range=0.3), Grow(mlp="20x")))
+def test_new_weights_are_as_large_as_the_models_own(make_model: Make, update: Update, units: Any) -> None:
+    grown = units(update(make_model("llama", initializer_range=0.3), Grow(mlp="20x")))
     assert float(grown[48:].std()) == pytest.approx(0.3, rel=0.05)
 
 
-def test_copies_are_of_the_old_slots_in_turn(make_model: Make, update: Update) -> None:
+def test_copies_are_of_the_old_slots_in_turn(make_model: Make, update: Update, units: Any) -> None:
     import torch
 
-    grown = _mlp(update(make_model("llama"), Grow(mlp="2.5x", init="copy")))
+    grown = units(update(make_model("llama"), Grow(mlp="2.5x", init="copy")))
     assert torch.equal(grown[48:96], grown[:48])
     assert torch.equal(grown[96:], grown[:24])

@@ -45,14 +45,6 @@ def test_what_a_head_writes_does_not_change_by_turning_its_values() -> None:
     torch.testing.assert_close(Reach(groups=2, width=3).run(turned[1], turned[0]), expected)
 
 
-def silence(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
-    from safetensors.torch import load_file, save_file
-
-    tensors = load_file(folder / "model.safetensors")
-    edit(tensors)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-
-
 @pytest.mark.parametrize(
     ("kind", "down", "transposed"),
     [
@@ -62,7 +54,14 @@ def silence(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     ],
 )
 def test_units_that_write_nothing_go_first_and_nobody_notices(
-    kind: str, down: str, transposed: bool, make_model: Any, update: Update, difference: Any, config_of: Any
+    kind: str,
+    down: str,
+    transposed: bool,
+    make_model: Any,
+    edit_weights: Any,
+    update: Update,
+    difference: Any,
+    config_of: Any,
 ) -> None:
     import torch
 
@@ -75,7 +74,7 @@ def test_units_that_write_nothing_go_first_and_nobody_notices(
             matrix = tensors[down.format(layer)]
             (matrix.T if transposed else matrix)[:, silent] = 0.0
 
-    silence(old, edit)
+    edit_weights(old, edit)
     new = update(old, Prune(sparsity=0.25, pattern="ffn"))
     key = {"llama": "intermediate_size", "gpt2": "n_inner", "opt": "ffn_dim"}[kind]
     assert config_of(new)[key] == units * 3 // 4
@@ -91,7 +90,7 @@ def test_experts_lose_units_each_its_own(make_model: Any, update: Update, logits
 
 @pytest.mark.parametrize("changes", [{"num_key_value_heads": 2}, {"num_key_value_heads": 4}])
 def test_silent_heads_go_first_and_nobody_notices(
-    changes: Any, make_model: Any, update: Update, difference: Any, config_of: Any
+    changes: Any, make_model: Any, edit_weights: Any, update: Update, difference: Any, config_of: Any
 ) -> None:
     old = make_model("llama", **changes, attention_bias=True)
     groups = changes["num_key_value_heads"]
@@ -107,7 +106,7 @@ def test_silent_heads_go_first_and_nobody_notices(
                     :, out * width : (out + 1) * width
                 ] = 0
 
-    silence(old, edit)
+    edit_weights(old, edit)
     new = update(old, Prune(sparsity=0.5, pattern="heads"))
     config = config_of(new)
     assert (config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]) == (
