@@ -17,7 +17,7 @@ from regress.engines.open import open_model
 from regress.engines.spans import Span
 from regress.findings import DivergenceRow
 from regress.metrics.divergence import joined, positions
-from regress.types import Estimate, TaskComparison
+from regress.types import Estimate, QuadrantCounts, TaskComparison
 from regress.workflows.update import apply
 
 from .items import write_task
@@ -42,6 +42,10 @@ class Measured:
     """The model that was made."""
     claim: str
     """What the recipe promised, and the verifier found to hold."""
+    changed: int
+    """Items whose answer is another one, right or wrong."""
+    certified: int | None
+    """Items whose answer cannot be another one, as the comparison tells; null where it cannot."""
 
 
 class Bench:
@@ -85,7 +89,16 @@ class Bench:
             "nfr": asked.estimates["nfr"],
             "pfr": asked.estimates["pfr"],
         }
-        return Measured(row=row, figures=figures, old=old, new=new, claim=made.claim)
+        claims = [notice.data for notice in asked.warnings if notice.code == "update-claimed"]
+        return Measured(
+            row=row,
+            figures=figures,
+            old=old,
+            new=new,
+            claim=made.claim,
+            changed=_changed(asked.counts),
+            certified=next((data["certified"] for data in claims), None),
+        )
 
     def _old(self, row: Row) -> Path:
         if not row.old:
@@ -116,3 +129,10 @@ class Bench:
             engine="local", dtype=DTYPE,
         )  # fmt: skip
         return compared.tasks[0]
+
+
+def _changed(counts: QuadrantCounts | None) -> int:
+    """Of a task that is right or wrong: what lies in a quadrant where the answers differ."""
+    if counts is None:
+        raise TypeError("choices are right or wrong")
+    return counts.negative_flips + counts.positive_flips + counts.both_wrong_different

@@ -80,6 +80,8 @@ class Line:
             "recipe": [step if isinstance(step, str) else shown(step) for step in row.steps],
             "dtype": row.dtype,
             "claim": self.found.claim,
+            "changed": self.found.changed,
+            "certified": self.found.certified,
             "figures": {name: _numbers(each) for name, each in self.found.figures.items()},
             "printed": {name: each.shown for name, each in row.figures.items()},
             "judged": [{**vars(each), "fits": each.fits} for each in self.judged],

@@ -67,6 +67,22 @@ def test_the_old_model_reads_and_answers_as_published(bench: Bench) -> None:
 
 
 @needs_model
+def test_everything_composed_changes_no_answer_and_hardly_any_could(bench: Bench) -> None:
+    found = bench.measure(NAMED["composed"])
+    assert (found.claim, found.changed) == ("same", 0)
+    assert found.certified is not None
+    assert found.certified >= 0.98 * found.figures["acc"].n
+
+
+@needs_model
+def test_the_same_in_bfloat16_is_damaged_like_the_old_model_in_bfloat16(bench: Bench) -> None:
+    composed, cast = (bench.measure(NAMED[name]) for name in ("bf16-composed", "bf16"))
+    assert composed.claim == cast.claim == "near"
+    assert 0.5 < composed.figures["kld"].value / cast.figures["kld"].value < 2
+    assert composed.figures["same_top"].value > 0.99
+
+
+@needs_model
 def test_block_influence_is_as_published(bench: Bench) -> None:
     assert [each.column for each in judge_influence(bench.model, bench.sample) if not each.fits] == []
 
