@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from regress.errors import UpdateError
@@ -56,11 +57,12 @@ def new_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` to write into; on leaving, it is `out`; on any error, it is gone.
 
     Raises:
-        UpdateError: If there is something at `out` already.
+        UpdateError: If there is something at `out` already, or nothing can be written there.
     """
     require_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    out = out.resolve()  # a link to an empty folder keeps leading there
+    above = [parent for parent in out.parents if not parent.exists()]
+    folder = _beside(out)
     try:
         yield folder
         _readable(folder)
@@ -68,8 +70,23 @@ def new_folder(out: Path) -> Iterator[Path]:
         if out.is_dir():
             out.rmdir()
         folder.rename(out)
+    except SafetensorError as error:
+        raise UpdateError(f"the weights of {out.name} cannot be written ({error})") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        for parent in above:
+            with contextlib.suppress(OSError):  # there is something in it
+                parent.rmdir()
+
+
+def _beside(out: Path) -> Path:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{out.name[:50]}.", dir=out.parent))
+    except OSError as error:
+        raise UpdateError(
+            f"no folder can be made in {out.parent} ({error.strerror})", do="Name another."
+        ) from None
 
 
 def _readable(folder: Path) -> None:
@@ -85,8 +102,13 @@ def require_free(out: Path) -> None:
     """Refuse a target that holds anything.
 
     Raises:
-        UpdateError: If `out` is a file, or a folder that is not empty.
+        UpdateError: If `out` is a file, a folder that is not empty, or a whole disk.
     """
+    if out.is_mount():
+        raise UpdateError(
+            f"{out} is where a disk is mounted, which cannot be put into place as a whole",
+            do="Name a folder in it.",
+        )
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists() or out.is_symlink():
@@ -99,7 +121,16 @@ def write_model(plan: Plan, models: Models, folder: Path, seed: int) -> None:
     """Write configuration, weights and tokenizer of the new model into `folder`.
 
     At most one shard's tensors are in memory.
+
+    Raises:
+        UpdateError: If they do not fit on the disk.
     """
+    free = shutil.disk_usage(folder).free
+    if plan.bytes > free:
+        raise UpdateError(
+            f"the new model takes {plan.bytes:,} bytes, and {free:,} are free on the disk of {folder.parent}",
+            do="Make room, or name a folder on another disk.",
+        )
     config = json.dumps(dict(plan.config), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(config, encoding="utf-8")
     _write_weights(plan, models, folder, seed)

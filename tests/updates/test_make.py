@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 from regress.checkpoints import resolve
 from regress.errors import ModelError, Unsupported, UpdateError
@@ -152,6 +153,49 @@ def test_an_empty_target_is_filled(make_model: Make, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     make(resolve(str(make_model("llama")), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
     assert (tmp_path / "new" / "update.json").is_file()
+
+
+def test_a_link_to_an_empty_folder_is_filled_and_stays(make_model: Make, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "new").symlink_to("real")
+    make(resolve(str(make_model("llama")), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
+    assert (tmp_path / "new").is_symlink()
+    assert (tmp_path / "real" / "update.json").is_file()
+
+
+def test_a_file_in_the_way_is_named(make_model: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UpdateError, match=r"no folder can be made in .*file .*exists"):
+        make(resolve(str(make_model("llama")), {}), [Insert(every=1)], tmp_path / "file" / "new")
+
+
+def test_a_whole_disk_is_no_target(make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not be replaced by the finished folder, which would be noticed only in the end."""
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(UpdateError, match="where a disk is mounted"):
+        make(resolve(str(make_model("llama")), {}), [Insert(every=1)], tmp_path / "disk")
+
+
+def test_what_does_not_fit_on_the_disk_is_not_begun(make_model: Make, tmp_path: Path) -> None:
+    old = make_model("llama")
+    with pytest.raises(UpdateError, match=r"the new model takes [\d,]{25,} bytes, and [\d,]+ are free"):
+        make(resolve(str(old), {}), [Grow(mlp=10**20)], tmp_path / "made" / "here" / "new", texts=TEXTS)
+    assert left(tmp_path) == [old.name]
+
+
+def test_a_disk_that_fills_up_is_told(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = make_model("llama")
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    monkeypatch.setattr(build, "save_file", failing)
+    with pytest.raises(UpdateError, match="weights of new cannot be written .*No space left"):
+        make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
+    assert left(tmp_path) == [old.name]
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
