@@ -38,6 +38,8 @@ class Orthogonal:
     """
 
     exact: bool = field(default=False, init=False)
+    _last: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The last numbers and what was made of them: one rotation turns many tensors, evaluated one by one."""
 
     def shape(self, *shapes: Shape) -> Shape:
         """See `Operation`."""
@@ -47,8 +49,12 @@ class Orthogonal:
         """See `Operation`."""
         import torch
 
-        directions, triangle = torch.linalg.qr(tensors[0])
-        return directions * torch.diagonal(triangle, dim1=-2, dim2=-1).sign().unsqueeze(-2)
+        (numbers,) = tensors
+        if not self._last or not torch.equal(self._last["numbers"], numbers):
+            directions, triangle = torch.linalg.qr(numbers)
+            signs = torch.diagonal(triangle, dim1=-2, dim2=-1).sign().unsqueeze(-2)
+            self._last.update(numbers=numbers, rotations=directions * signs)
+        return self._last["rotations"]
 
 
 def rotate_values(draft: Draft, seed: int) -> Change:
@@ -58,12 +64,15 @@ def rotate_values(draft: Draft, seed: int) -> Change:
     """
     shape = draft.shape
     groups, width = shape.kv_heads, shape.head_dim
+    of_layers = [
+        _rotations((groups, width, width), f"{seed}/values/{layer}") for layer in range(shape.layers)
+    ]
 
     def turned(name: str, tensor: Tensor) -> Tensor:
         where = of_layer(name)
         if where is None:
             return tensor
-        rotations = _rotations((groups, width, width), f"{seed}/values/{where[0]}")
+        rotations = of_layers[where[0]]
         match part(name):
             case "v.weight":
                 rows = reshape(tensor, groups, width, tensor.shape[1])

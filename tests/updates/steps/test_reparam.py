@@ -15,7 +15,6 @@ ROTARY = (
     "llama",
     "llama, tied",
     "llama, biases",
-    "mistral",
     "qwen2",
     "qwen3",
     "mixtral",
@@ -115,6 +114,32 @@ def test_rotations_are_orthogonal_and_uniform(models: Any) -> None:
     found = Orthogonal().run(torch.randn(400, 6, 6, dtype=torch.float64))
     assert torch.allclose(found.mT @ found, torch.eye(6).double().expand(400, 6, 6), atol=1e-12)
     assert abs(float((found[:, 0, 0] > 0).double().mean()) - 0.5) < 0.1
+
+
+def test_a_rotation_is_computed_once_for_all_that_it_turns(
+    models: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    met, qr = [], torch.linalg.qr
+    monkeypatch.setattr(torch.linalg, "qr", lambda numbers: met.append(numbers.shape) or qr(numbers))
+    old = models.tiny("llama")
+    models.changed(old, Reparam(how="rotate_residual"))
+    assert met == [(32, 32)]
+    models.changed(old, Reparam(how="rotate_values"))
+    assert met[1:] == [(2, 8, 8)] * 3  # once a layer
+
+
+def test_other_random_numbers_are_another_rotation() -> None:
+    import torch
+
+    from regress.updates.steps.turned import Orthogonal
+
+    rotate, draws = Orthogonal(), torch.randn(2, 6, 6, dtype=torch.float64)
+    first, second, again = (rotate.run(draws[place]) for place in (0, 1, 0))
+    assert first.equal(again)
+    assert not first.equal(second)
+    assert rotate == Orthogonal()
 
 
 def test_halving_is_not_exact_in_float16(models: Any) -> None:
