@@ -45,13 +45,14 @@ SQUARE_WIDTHS: Mapping[str, Grow] = {
     "all": Grow(mlp=200, heads=6, head_dim=12, hidden=72),
     "all, copied": Grow(mlp=200, heads=6, head_dim=12, hidden=72, init="copy"),
 }
-APART = ("llama", "mixtral", "phi3", "arcee", *SQUARE)
-"""Families that no other one differs from in names of settings alone."""
+ALIKE = ("mistral", "qwen2", "granite")
+"""Families that grow as Llama does; growth in everything at once is tried of them."""
 GROWTHS = [
     (kind, name, step)
     for kind in FAMILIES
     for name, step in (SQUARE_WIDTHS if kind in SQUARE else FREE_WIDTHS).items()
     if not (kind == "llama" and name == "hidden")  # 44 is no multiple of its heads
+    if kind not in ALIKE or name.startswith("all")
 ]
 
 
