@@ -30,7 +30,7 @@ class Check:
     certified: float
     """Share of positions whose greedy choice cannot have flipped, in [0, 1]."""
     generation: bool
-    """Whether both write the same, with cache and without, as far as rounding lets one tell."""
+    """Whether both write the same with their caches, but where rounding alone can tip the choice."""
     round_trip: bool | None
     """Whether the stored model computes bit for bit what the one in memory did; null if made elsewhere."""
     positions: int

@@ -78,6 +78,7 @@ def _loaded(kind: Any, name: str, dtype: str, source: str | None, **given: Any) 
             output_loading_info=True,
             local_files_only=True,
             use_safetensors=True,
+            ignore_mismatched_sizes=True,  # reported, and refused below by name
             **experts,
             **given,
         )
@@ -88,13 +89,13 @@ def _loaded(kind: Any, name: str, dtype: str, source: str | None, **given: Any) 
 
 def _require_all(name: Any, report: Mapping[str, Any]) -> None:
     for kind, what in (
-        ("missing_keys", "lacks"),
-        ("unexpected_keys", "has nothing to do with"),
-        ("mismatched_keys", "has another shape of"),
+        ("missing_keys", "lacks weights that transformers looks for"),
+        ("unexpected_keys", "has weights that transformers has no use for"),
+        ("mismatched_keys", "has weights of another shape than transformers looks for"),
     ):
-        if keys := sorted(map(str, report.get(kind) or ())):
+        if keys := sorted(key if isinstance(key, str) else key[0] for key in report.get(kind) or ()):
             raise UpdateError(
-                f"{name} {what} {len(keys)} of the weights that transformers looks for (first: {keys[0]})",
+                f"{name} {what}: {len(keys)}, the first of them {keys[0]}",
                 do="Its config.json and its weights do not belong together.",
             )
 

@@ -53,15 +53,16 @@ def settled(
             say(f"running the model to choose what {step.verb} does")
             made, models = planned(old, done, find=find)
             model = in_memory(made.config, state(made, models, seed, "float32"), "float32")
-            step = step.settle(model, _batches(old.folder, texts, int(made.config["vocab_size"])))
+            step = step.settle(model, _batches(old.folder, texts, model.config.get_text_config()))
         done.append(step)
     return done
 
 
-def _batches(folder: Path, texts: Sequence[str], vocabulary: int) -> list[torch.Tensor]:
-    rows = tokenized(folder, texts, vocabulary)
+def _batches(folder: Path, texts: Sequence[str], config: Any) -> list[torch.Tensor]:
+    rows = tokenized(folder, texts, config.vocab_size)
     if not rows:
         raise UpdateError(
             "there are no texts to measure the model on", do="It needs its tokenizer beside its weights."
         )
-    return [torch.tensor([row[:CALIBRATION]]) for row in rows]
+    length = min(CALIBRATION, getattr(config, "max_position_embeddings", None) or CALIBRATION)
+    return [torch.tensor([row[:length]]) for row in rows]

@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_is_told(
         raise SafetensorError("Error while serializing: I/O error: No space left on device")
 
     monkeypatch.setattr(build, "save_file", failing)
-    with pytest.raises(UpdateError, match="weights of new cannot be written .*No space left"):
+    with pytest.raises(UpdateError, match=r"weights of new cannot be written .*No space left"):
         make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
     assert left(tmp_path) == [old.name]
 

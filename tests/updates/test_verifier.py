@@ -17,10 +17,14 @@ from regress.updates.draft import Change, Draft, part
 from regress.updates.expressions import Tensor, scale
 from regress.updates.make import make
 from regress.updates.planning import Step
+from regress.updates.steps.drop import Drop
 from regress.updates.steps.grow import Grow
 from regress.updates.steps.insert import Insert
 from regress.updates.steps.moe import Moe
+from regress.updates.steps.prune import Prune
 from regress.updates.verifier import verify
+
+from .conftest import Models
 
 pytestmark = pytest.mark.models
 
@@ -206,11 +210,122 @@ def test_logits_that_are_no_numbers_violate_every_claim(make_model: Make, tmp_pa
 def test_weights_that_are_not_there_are_not_made_up(make_model: Make) -> None:
     old, new = make_model("llama"), make_model("llama", seed=1)
     edit(new, lambda config: config.update(num_hidden_layers=4))
-    with pytest.raises(UpdateError, match="lacks 9 of the weights"):
+    with pytest.raises(
+        UpdateError, match="lacks weights that transformers looks for: 9, the first of them model"
+    ):
         verify(old, new, OTHER)
     edit(new, lambda config: config.update(num_hidden_layers=2))
-    with pytest.raises(UpdateError, match="has nothing to do with 9 of the weights"):
+    with pytest.raises(UpdateError, match="transformers has no use for: 9, the first of them model"):
         verify(old, new, OTHER)
+
+
+def test_weights_of_another_shape_are_named(make_model: Make, edit_weights: Any) -> None:
+    old, new = make_model("llama"), make_model("llama")
+    edit_weights(new, lambda tensors: tensors.update({"model.norm.weight": tensors["model.norm.weight"][1:]}))
+    with pytest.raises(UpdateError, match=r"another shape .*: 1, the first of them model\.norm\.weight"):
+        verify(old, new, OTHER)
+
+
+def not_a_number(tensors: dict[str, Any]) -> None:
+    tensors["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
+
+
+@pytest.mark.parametrize("claim", [IDENTICAL, SAME, NEAR, ARGMAX, OTHER])
+def test_nothing_is_said_of_a_change_of_what_is_no_number(
+    claim: Claim, make_model: Make, edit_weights: Any
+) -> None:
+    old = make_model("llama")
+    edit_weights(old, not_a_number)
+    with pytest.raises(UpdateError, match=r"the old model's logits are no numbers \(random ids, length 1\)"):
+        verify(old, old, claim, texts=TEXTS)
+
+
+def test_a_broken_layer_can_be_dropped(make_model: Make, edit_weights: Any, tmp_path: Path) -> None:
+    old = make_model("llama")
+    edit_weights(old, not_a_number)
+    assert make(resolve(str(old), {}), [Drop(layers=(1,))], tmp_path / "new", texts=TEXTS).check.holds
+
+
+def constant(tensors: dict[str, Any]) -> None:
+    tensors["lm_head.weight"].zero_()
+
+
+def test_logits_that_are_all_alike_have_no_spread_to_measure_by(make_model: Make, edit_weights: Any) -> None:
+    old, new = make_model("llama"), make_model("llama")
+    edit_weights(old, constant)
+    assert verify(old, old, SAME, texts=TEXTS).holds
+    check = verify(old, new, SAME, texts=TEXTS)
+    assert check.violated is not None
+    assert "inf of their standard deviation" in check.violated
+
+
+def test_a_vocabulary_of_one_token_is_no_obstacle(models: Models) -> None:
+    old = models.tiny("llama", vocab_size=1, bos_token_id=0, eos_token_id=0)
+    assert verify(old, old, IDENTICAL).holds
+
+
+def test_what_another_model_writes_is_not_the_same(make_model: Make) -> None:
+    """Whatever is claimed: a lead that rounding cannot make up for is lost."""
+    check = verify(make_model("llama"), make_model("llama", seed=1), OTHER, texts=TEXTS)
+    assert check.holds
+    assert not check.generation
+
+
+def test_a_model_that_cannot_run_is_refused(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import LlamaForCausalLM
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise RuntimeError("strides should be a multiple")
+
+    old = make_model("llama")
+    monkeypatch.setattr(LlamaForCausalLM, "forward", failing)
+    with pytest.raises(UpdateError, match="strides should be a multiple"):
+        make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
+
+
+@pytest.mark.parametrize("context", [1, 2, 5])
+def test_a_short_context_is_enough(context: int, make_model: Make, tmp_path: Path) -> None:
+    """A table of positions has no rows beyond it."""
+    old = make_model("gpt2", n_positions=context)
+    update = make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
+    assert update.check.holds
+    assert update.check.length == context
+
+
+def test_nor_is_a_model_measured_on_longer_texts(make_model: Make, tmp_path: Path) -> None:
+    old = make_model("gpt2", n_positions=8)
+    steps = [Prune(sparsity=0.5, by="wanda"), Drop(n=1)]
+    assert make(resolve(str(old), {}), steps, tmp_path / "new", texts=TEXTS).check.holds
+
+
+@pytest.mark.parametrize(
+    ("step", "dtype", "says"),
+    [
+        (Grow(), "bfloat16", "say --dtype float32"),
+        (
+            Wrong(right=Drop(layers=(0,)), spoil=rescaled("final_norm.weight", by=1e300)),
+            None,
+            "A gentler step",
+        ),
+        (BUGS["eps"], None, "please report"),
+    ],
+)
+def test_what_to_do_about_a_violated_claim(
+    step: Step,
+    dtype: str | None,
+    says: str,
+    make_model: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That bfloat16 costs a model too much is no defect of a recipe."""
+    from regress.updates import verifier
+
+    monkeypatch.setattr(verifier, "NEAR_KLD", 1e-12)
+    with pytest.raises(ClaimViolated, match=says):
+        make(resolve(str(make_model("llama")), {}), [step], tmp_path / "new", dtype=dtype, texts=TEXTS)
 
 
 def test_logits_of_other_tokens_are_not_compared(make_model: Make) -> None:
