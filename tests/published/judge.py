@@ -2,7 +2,7 @@
 
 The published stories and items are another sample, of the same size. So a figure measured here and the
 printed one may lie four standard errors of the difference of two such samples apart, beyond what rounding
-explains of the printed digits. Four, because some 280 figures are compared: at three, one or two of them
+explains of the printed digits. Four, because some 280 figures are compared: at three, a few of them
 are out by luck alone. The standard errors are:
 
     ratio      new over old perplexity (so that the luck of the old model's own does not count), on the
