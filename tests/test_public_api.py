@@ -113,7 +113,8 @@ def test_no_module_at_the_top_bears_the_name_of_a_verb() -> None:
 
 
 def test_each_room_opens_with_one_docstring_and_nothing_else() -> None:
-    for init in set((ROOT / "regress").glob("*/__init__.py")) - {ROOT / "regress" / "updates" / "__init__.py"}:
+    hands_out = ROOT / "regress" / "updates" / "__init__.py"
+    for init in set((ROOT / "regress").glob("*/__init__.py")) - {hands_out}:
         (statement,) = ast.parse(init.read_text(encoding="utf-8")).body
         assert isinstance(statement, ast.Expr), init
 
