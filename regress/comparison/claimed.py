@@ -12,7 +12,8 @@ from regress.comparison.price import Recorded
 from regress.types import Notice, Pairs
 
 UPDATE = "update"
-"""Under which name a manifest records how its model was made: `claim`, `old` (fingerprint), `max_error`."""
+"""Under which name a manifest records how its model was made: `claim` and `terms` (its conditions in words),
+`old` (fingerprint), `max_error`."""
 
 _BYTES = 4
 """Bytes of a character at most: a token is at least one byte, so this bounds the tokens of a choice."""
@@ -38,6 +39,7 @@ def claimed(pairs: Pairs, recorded: Recorded) -> Iterator[Notice]:
         code="update-claimed",
         data={
             "claim": made["claim"],
+            "terms": made.get("terms") or [],
             "n": pairs.n,
             "changed": int((~pairs.same_answer).sum()),
             "certified": _certified(pairs, made.get("max_error")),

@@ -41,6 +41,15 @@ class Claim:
         """As it is typed and stored: `same`, `near`, `argmax`, `other`; bit for bit is `identical`."""
         return self.level.name.lower()
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All that it holds under, in words; nothing of a claim of another function."""
+        if self.level is Level.OTHER:
+            return ()
+        length = () if self.length is None else (f"texts of at most {self.length} tokens",)
+        tokens = () if self.vocabulary is None else (f"the first {self.vocabulary} tokens",)
+        return (*self.conditions, *length, *tokens)
+
     def __and__(self, other: Claim) -> Claim:
         """The claim of two updates in a row: the lesser one, under the conditions of both."""
         return Claim(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from regress.changes import Size, StepLine, TensorLine, UpdatePlan
 from regress.updates.expressions import Shape
 from regress.updates.planning import Plan
-from regress.updates.recipe import shown
+from regress.updates.recipe import given, shown
 from regress.updates.stored import StoredModel
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
@@ -24,10 +24,11 @@ def outline(name: str, old: StoredModel, plan: Plan) -> UpdatePlan:
         before=Size(parameters=old.parameters, dtype=old.dtype, bytes=old.bytes),
         after=Size(parameters=plan.parameters, dtype=plan.dtype, bytes=plan.bytes),
         claim=plan.claim.name,
-        conditions=plan.claim.conditions,
+        conditions=plan.claim.terms,
         steps=tuple(
             StepLine(
                 step=shown(stage.step),
+                arguments=given(stage.step),
                 claim=stage.claim.name,
                 parameters=stage.parameters,
                 notes=stage.notes,

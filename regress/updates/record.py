@@ -78,14 +78,18 @@ def origin(folder: Path) -> str | None:
 
 
 def brief(folder: Path) -> dict[str, Any] | None:
-    """What runs of the model in `folder` remember of how it was made; null where it was not made here."""
+    """What runs of the model in `folder` remember of how it was made; null where it was not made here.
+
+    What was measured under conditions says nothing of texts that do not meet them.
+    """
     record = read_record(folder)
     if record is None:
         return None
     return {
         "claim": record["claim"].name,
+        "terms": list(record["claim"].terms),
         "old": record["old"]["fingerprint"],
-        "max_error": record["check"].max_error,
+        "max_error": None if record["claim"].terms else record["check"].max_error,
     }
 
 

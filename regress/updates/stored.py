@@ -18,7 +18,7 @@ from regress.updates.draft import Draft
 from regress.updates.expressions import Old, elements
 from regress.updates.families.family import completed
 from regress.updates.families.known import FAMILIES
-from regress.updates.numbers import BYTES
+from regress.updates.numbers import BYTES, holds
 from regress.updates.planning import draft
 from regress.weights import adapter_files, weight_files
 
@@ -45,12 +45,12 @@ class StoredModel:
 
     @property
     def dtype(self) -> str:
-        """Type of most of its weights, by torch's name."""
-        sizes: dict[str, int] = {}
-        for name, kind in self.types.items():
-            if kind in _TYPES:
-                sizes[kind] = sizes.get(kind, 0) + elements(self.shapes[name])
-        return _TYPES[max(sizes, key=lambda kind: sizes[kind])] if sizes else "float32"
+        """The narrowest type that holds every weight, by torch's name."""
+        family = FAMILIES.get(str(self.config.get("model_type")))
+        buffers = family.ignored if family else ()
+        there = {kind for name, kind in self.types.items() if kind in _TYPES and not name.endswith(buffers)}
+        fitting = [dtype for dtype in _TYPES.values() if all(holds(dtype, _TYPES[kind]) for kind in there)]
+        return min(fitting, key=BYTES.__getitem__) if there else "float32"
 
     @property
     def tokens(self) -> Any:

@@ -76,10 +76,9 @@ def _update_claimed(data: Mapping[str, Any]) -> str:
     found = f"{count(data['changed'])} of {plural(data['n'], 'answer')} changed"
     sure = data["certified"]
     certified = "" if sure is None else f"; {count(sure)} cannot have, by how far their choice leads"
-    return (
-        f"The new model was made from the old one and claims {_CLAIMED.get(data['claim'], data['claim'])}: "
-        f"{found}{certified}."
-    )
+    claim = _CLAIMED.get(data["claim"], data["claim"])
+    terms = f", for {listed(data['terms'])}" if data["terms"] else ""
+    return f"The new model was made from the old one and claims {claim}{terms}: {found}{certified}."
 
 
 WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -38,10 +38,18 @@ def recorded(**changes: Any):
 
 def test_answers_that_stay_are_counted_and_certified(pairs) -> None:
     (notice,) = claimed(pairs(choice_logprobs=(-1.0, -2.0), choice_lengths=(2, 50)), recorded())
-    assert notice.data == {"claim": "same", "n": 8, "changed": 0, "certified": 8}
+    assert notice.data == {"claim": "same", "terms": [], "n": 8, "changed": 0, "certified": 8}
     assert WORDS[notice.code](notice.data) == (
         "The new model was made from the old one and claims the old one's function: 0 of 8 answers changed; "
         "8 cannot have, by how far their choice leads."
+    )
+
+
+def test_under_which_conditions_is_said(pairs) -> None:
+    (notice,) = claimed(pairs(), recorded(terms=["texts of at most 8 tokens"], max_error=None))
+    assert notice.data["certified"] is None
+    assert "claims the old one's function, for texts of at most 8 tokens: 0 of 8" in WORDS[notice.code](
+        notice.data
     )
 
 

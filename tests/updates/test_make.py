@@ -17,9 +17,11 @@ from regress.identity import file_hash
 from regress.updates import build
 from regress.updates.make import make
 from regress.updates.record import read_record
+from regress.updates.steps.extend import Extend
 from regress.updates.steps.grow import Grow
 from regress.updates.steps.insert import Insert
 from regress.updates.steps.moe import Moe
+from regress.updates.stored import open_model
 
 pytestmark = pytest.mark.models
 
@@ -84,6 +86,47 @@ def test_the_record_says_what_was_done_to_what(make_model: Make, tmp_path: Path)
     assert record["old"]["sha256"] == {"model.safetensors": file_hash(old / "model.safetensors")}
     assert record["old"]["fingerprint"] == resolve(str(old), {}).fingerprint
     assert read_record(old) is None
+
+
+def test_a_claim_under_conditions_is_recorded_with_them_and_certifies_nothing_beyond(
+    make_model: Make, tmp_path: Path
+) -> None:
+    from regress.updates.record import brief
+
+    old = make_model("mistral")
+    update = make(resolve(str(old), {}), [Extend(window=5)], tmp_path / "new", texts=TEXTS)
+    assert (update.claim, update.plan.conditions) == ("same", ("texts of at most 5 tokens",))
+    remembered = brief(tmp_path / "new")
+    assert remembered is not None
+    assert remembered["terms"] == ["texts of at most 5 tokens"]
+    assert remembered["max_error"] is None
+    make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "deeper", texts=TEXTS)
+    remembered = brief(tmp_path / "deeper")
+    assert remembered is not None
+    assert (remembered["terms"], remembered["max_error"]) == ([], 0.0)
+
+
+def test_weights_of_several_types_keep_all_their_digits(
+    make_model: Make, edit_weights: Any, tmp_path: Path
+) -> None:
+    """Norms are often kept in float32 beside matrices in bfloat16; unread buffers do not count."""
+    old = make_model("llama", dtype="bfloat16")
+    edit_weights(old, copied("model.norm.weight", to="model.layers.0.self_attn.rotary_emb.inv_freq"))
+    edit_weights(old, wider("model.layers.0.self_attn.rotary_emb.inv_freq"))
+    assert open_model(old).dtype == "bfloat16"
+    edit_weights(old, wider("model.norm.weight"))
+    assert open_model(old).dtype == "float32"
+    update = make(resolve(str(old), {}), [Insert(every=1)], tmp_path / "new", texts=TEXTS)
+    assert (update.claim, update.plan.after.dtype) == ("identical", "float32")
+
+
+def wider(name: str) -> Callable[[dict[str, Any]], None]:
+    """Give a tensor in float32, with digits that bfloat16 has not."""
+
+    def change(tensors: dict[str, Any]) -> None:
+        tensors[name] = tensors[name].float() * 1.0001
+
+    return change
 
 
 def test_the_same_recipe_and_seed_make_the_same_bytes(make_model: Make, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ NOTICES: dict[str, dict[str, Any]] = {
     "limit-not-sample": {"limit": 200, "n": 1838},
     "metric-negated": {"metric": "word_perplexity"},
     "demo-items": {},
-    "update-claimed": {"claim": "same", "n": 400, "changed": 0, "certified": 396},
+    "update-claimed": {"claim": "same", "terms": [], "n": 400, "changed": 0, "certified": 396},
     "per-document": {"metric": "word_perplexity"},
     "answers-unknown": {},
     "same-run": {},
