@@ -9,7 +9,7 @@ POSSIBLE := $(if $(TASKS),--tasks $(TASKS)) $(if $(DATA),--data $(DATA)) $(if $(
             $(if $(ENGINE),--engine $(ENGINE)) $(if $(DTYPE),--dtype $(DTYPE)) $(if $(DEVICE),--device $(DEVICE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare gate report notebook gsm8k-systems calibration selftest test test-all check lint types contracts benchmark demo-models clean
+.PHONY: help setup compare gate report notebook gsm8k-systems calibration published selftest test test-all check lint types contracts benchmark demo-models clean
 
 help:  ## this list
 	@echo "make compare [OLD=… NEW=… TASKS=… DATA=… LIMIT=… ENGINE=… DTYPE=… DEVICE=… ARGS='…']"
@@ -73,6 +73,9 @@ benchmark: setup  ## speed as ratios, printed and written to reports/benchmarks/
 
 calibration: setup  ## does the gate keep its promises? error rates, printed and written to reports/calibration/
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration $(ARGS)
+
+published: setup  ## what updates cost stories260k, beside published figures [MODELS=../shared/models]
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.published.stories $(if $(MODELS),--models $(MODELS)) $(ARGS)
 
 demo-models: setup  ## train the built-in pair again, about six minutes of CPU
 	$(BIN)/python -m regress.demo $(ARGS)
