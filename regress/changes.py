@@ -3,8 +3,9 @@ effect is known beforehand, whether the harness finds just that."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ class StepLine:
     """What it alone promises about the function."""
     parameters: int
     """Stored parameters after it."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """All its arguments: they mean the same when a default has changed."""
     notes: tuple[str, ...] = ()
     """What the user should know, in sentences."""
 

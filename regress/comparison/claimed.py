@@ -1,4 +1,4 @@
-"""A new model that was made from the old one with a claim: what the answers say of that claim."""
+"""A new model that was made from the old one by a recipe: what the answers say of its claim."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from regress.comparison.price import Recorded
 from regress.types import Notice, Pairs
 
 UPDATE = "update"
-"""Under which name a manifest records how its model was made: `claim` and `terms` (its conditions in words),
+"""Under which name a manifest records how its model was made: `steps`, `claim` and `terms` (its conditions in words),
 `old` (fingerprint), `max_error`."""
 
 _BYTES = 4
@@ -20,7 +20,7 @@ _BYTES = 4
 
 
 def claimed(pairs: Pairs, recorded: Recorded) -> Iterator[Notice]:
-    """How many answers changed although the new model's recipe claims something; nothing if it does not.
+    """By which recipe the new model was made, what that claims, and how many answers changed all the same.
 
     For choices it is also said how many answers cannot have changed: each token's log-probability moves by
     at most 2e where no logit moves by more than e, so a choice of T tokens that leads by more than 4·T·e
@@ -33,16 +33,17 @@ def claimed(pairs: Pairs, recorded: Recorded) -> Iterator[Notice]:
     made = recorded[1].get(UPDATE)
     if not isinstance(made, dict) or made.get("old") != pairs.old_spec.model.fingerprint:
         return
-    if made.get("claim") in (None, "other"):
+    if made.get("claim") is None:
         return
     yield Notice(
         code="update-claimed",
         data={
             "claim": made["claim"],
+            "steps": made.get("steps") or [],
             "terms": made.get("terms") or [],
             "n": pairs.n,
             "changed": int((~pairs.same_answer).sum()),
-            "certified": _certified(pairs, made.get("max_error")),
+            "certified": None if made["claim"] == "other" else _certified(pairs, made.get("max_error")),
         },
     )
 

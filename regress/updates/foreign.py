@@ -12,7 +12,7 @@ from regress.updates.backends import require_backend, write_quantized
 from regress.updates.build import new_folder
 from regress.updates.claims import OTHER
 from regress.updates.planning import Step
-from regress.updates.recipe import shown
+from regress.updates.recipe import given, shown
 from regress.updates.record import write_record
 from regress.updates.steps.quantize import Quantize
 from regress.updates.stored import open_model
@@ -59,7 +59,11 @@ def make_foreign(
             after=Size(parameters=before.parameters, dtype=f"{step.backend}, {step.bits} bits", bytes=size),
             claim=OTHER.name,
             conditions=(),
-            steps=(StepLine(step=shown(step), claim=OTHER.name, parameters=before.parameters),),
+            steps=(
+                StepLine(
+                    step=shown(step), arguments=given(step), claim=OTHER.name, parameters=before.parameters
+                ),
+            ),
             tensors=(),
             unchanged=0,
             notes=(f"It needs {step.backend} to be loaded, and no other step can change it.",),

@@ -230,10 +230,15 @@ def written(value: Any) -> str:
 
 
 def shown(step: Step) -> str:
-    """A step as it is typed: what differs from the defaults."""
-    changed = [
+    """A step as it is typed: its first argument, and what differs from the defaults."""
+    said = [
         f"{field.name}={written(getattr(step, field.name))}"
-        for field in _fields(type(step))
-        if getattr(step, field.name) != field.default
+        for number, field in enumerate(_fields(type(step)))
+        if getattr(step, field.name) != (None if number == 0 else field.default)
     ]
-    return f"{step.verb}:{','.join(changed)}" if changed else step.verb
+    return f"{step.verb}:{','.join(said)}" if said else step.verb
+
+
+def given(step: Step) -> dict[str, Any]:
+    """All arguments of a step, defaults too."""
+    return {field.name: getattr(step, field.name) for field in _fields(type(step))}

@@ -77,6 +77,11 @@ def origin(folder: Path) -> str | None:
     return None if record is None else str(record["old"].get("origin", record["old"]["name"]))
 
 
+def _without_paths(step: str) -> str:
+    """A step as typed, or its verb alone where it names files of this machine: runs are passed on."""
+    return step.partition(":")[0] if "/" in step or "\\" in step else step
+
+
 def brief(folder: Path) -> dict[str, Any] | None:
     """What runs of the model in `folder` remember of how it was made; null where it was not made here.
 
@@ -87,6 +92,7 @@ def brief(folder: Path) -> dict[str, Any] | None:
         return None
     return {
         "claim": record["claim"].name,
+        "steps": [_without_paths(line["step"]) for line in record["plan"]["steps"]],
         "terms": list(record["claim"].terms),
         "old": record["old"]["fingerprint"],
         "max_error": None if record["claim"].terms else record["check"].max_error,

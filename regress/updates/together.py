@@ -12,7 +12,7 @@ from regress.errors import Unsupported, UpdateError
 from regress.updates.build import new_folder
 from regress.updates.claims import OTHER
 from regress.updates.planning import Step
-from regress.updates.recipe import shown
+from regress.updates.recipe import given, shown
 from regress.updates.record import write_record
 from regress.updates.steps.ensemble import Ensemble as EnsembleStep
 from regress.updates.stored import open_model
@@ -109,7 +109,7 @@ def _plan(old: Checkpoint, step: EnsembleStep, members: Sequence[Checkpoint]) ->
         ),
         claim=OTHER.name,
         conditions=(),
-        steps=(StepLine(step=shown(step), claim=OTHER.name, parameters=whole),),
+        steps=(StepLine(step=shown(step), arguments=given(step), claim=OTHER.name, parameters=whole),),
         tensors=(),
         unchanged=0,
         notes=NOTES,

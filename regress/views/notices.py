@@ -78,7 +78,10 @@ def _update_claimed(data: Mapping[str, Any]) -> str:
     certified = "" if sure is None else f"; {count(sure)} cannot have, by how far their choice leads"
     claim = _CLAIMED.get(data["claim"], data["claim"])
     terms = f", for {listed(data['terms'])}" if data["terms"] else ""
-    return f"The new model was made from the old one and claims {claim}{terms}: {found}{certified}."
+    by = f" by {listed(data['steps'])}" if data["steps"] else ""
+    if data["claim"] == "other":
+        return f"The new model was made from the old one{by}; nothing was claimed: {found}."
+    return f"The new model was made from the old one{by}, and claims {claim}{terms}: {found}{certified}."
 
 
 WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {

@@ -33,15 +33,24 @@ def pairs(make_run, make_choices):
 
 
 def recorded(**changes: Any):
-    return {}, {"update": {"claim": "same", "old": "old", "max_error": 1e-5, **changes}}
+    made = {"claim": "same", "steps": ["grow:mlp=2x"], "old": "old", "max_error": 1e-5, **changes}
+    return {}, {"update": made}
 
 
 def test_answers_that_stay_are_counted_and_certified(pairs) -> None:
     (notice,) = claimed(pairs(choice_logprobs=(-1.0, -2.0), choice_lengths=(2, 50)), recorded())
-    assert notice.data == {"claim": "same", "terms": [], "n": 8, "changed": 0, "certified": 8}
+    counts = {"n": 8, "changed": 0, "certified": 8}
+    assert notice.data == {"claim": "same", "steps": ["grow:mlp=2x"], "terms": [], **counts}
     assert WORDS[notice.code](notice.data) == (
-        "The new model was made from the old one and claims the old one's function: 0 of 8 answers changed; "
-        "8 cannot have, by how far their choice leads."
+        "The new model was made from the old one by grow:mlp=2x, and claims the old one's function: 0 of 8 "
+        "answers changed; 8 cannot have, by how far their choice leads."
+    )
+
+
+def test_a_recipe_that_claims_nothing_is_named(pairs) -> None:
+    (notice,) = claimed(pairs("AAAABBAA"), recorded(claim="other", steps=["quantize:bits=4"]))
+    assert WORDS[notice.code](notice.data) == (
+        "The new model was made from the old one by quantize:bits=4; nothing was claimed: 2 of 8 answers changed."
     )
 
 
@@ -85,12 +94,11 @@ def test_nor_is_what_was_computed_in_another_type_than_was_measured(pairs) -> No
     [
         ({}, {}),
         ({"update": {"claim": "same", "old": "old"}}, {}),
-        recorded(claim="other"),
         recorded(old="another"),
         ({}, {"update": "damaged"}),
     ],
 )
-def test_nothing_is_said_where_nothing_was_claimed_of_this_pair(pairs, both: Any) -> None:
+def test_nothing_is_said_where_the_new_model_was_not_made_from_the_old_one(pairs, both: Any) -> None:
     assert list(claimed(pairs(), both)) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regress.errors import RegressError, UnknownName, UpdateError, UsageError
-from regress.updates.recipe import VERBS, make, parse, shown, step_class
+from regress.updates.recipe import VERBS, given, make, parse, shown, step_class
 from regress.updates.steps.grow import Grow
 from regress.updates.steps.insert import Insert
 from regress.updates.steps.moe import Moe
@@ -122,3 +122,10 @@ def test_a_needed_argument_is_asked_for() -> None:
     for verb, argument in needed:
         with pytest.raises(UsageError, match=f"{verb} needs {argument}"):
             make(verb, {})
+
+
+def test_a_step_is_shown_with_what_it_is_about_and_stored_whole() -> None:
+    assert shown(Moe()) == "moe:experts=8"
+    assert shown(Moe(experts=4, top_k=1)) == "moe:experts=4,top_k=1"
+    assert shown(Insert(every=2)) == "insert:every=2"
+    assert given(Moe()) == {"experts": 8, "top_k": 2, "shards": 1, "noise": 0.0}

@@ -118,7 +118,7 @@ def write(family: Family, draft: Draft) -> tuple[dict[str, Any], dict[str, Tenso
     if strange := sorted(set(packed) - set(names)):
         raise Unsupported(f"{family.title} models have no {_listed(strange)}")
     if missing := sorted(set(names) - set(packed)):
-        raise Unsupported(f"a {family.title} model needs {_listed(missing)}, and this one has none")
+        raise Unsupported(f"{family.title} models need {_listed(missing)}, and this one has none")
     return config, {names[canonical]: tensor for canonical, tensor in packed.items()}
 
 

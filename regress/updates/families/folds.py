@@ -23,7 +23,8 @@ def with_eps(draft: Draft, eps: float) -> Draft:
     it was.
 
     Raises:
-        Unsupported: If something else than a norm before attention, MLP or output reads the stream.
+        Unsupported: If something else than a norm before attention, MLP or output reads the stream, or if
+            one of the two is 0.
     """
     shape = draft.shape
     if math.isclose(shape.eps, eps, rel_tol=1e-9):
@@ -32,6 +33,12 @@ def with_eps(draft: Draft, eps: float) -> Draft:
         raise Unsupported(
             f"norms add {shape.eps:g} to the variance here, the new model's add {eps:g}, and without a norm "
             "before everything that reads the residual stream weights cannot make up for that",
+            allowed=f"eps = {eps:g}",
+        )
+    if not (shape.eps and eps):
+        raise Unsupported(
+            f"norms add {shape.eps:g} to the variance here, the new model's add {eps:g}, and no factor makes "
+            "one of the other",
             allowed=f"eps = {eps:g}",
         )
     louder = _tidy(math.sqrt(eps / shape.eps))

@@ -7,6 +7,7 @@ from typing import Any
 
 from regress.errors import Unsupported
 from regress.updates.draft import Architecture
+from regress.updates.numbers import BYTES
 
 _TRAITS: Mapping[str, Mapping[Any, str]] = {
     "norm": {"rms": "RMSNorm", "layer": "LayerNorm"},
@@ -61,6 +62,28 @@ def _traits(shape: Architecture) -> dict[str, Any]:
     }
 
 
+def require_kernel(width: int, dtype: str, *, shards: int = 1) -> None:
+    """Refuse experts that torch's grouped product, which transformers runs them by, does not take.
+
+    It wants rows of whole 16 bytes.
+
+    Args:
+        width: Units of an expert.
+        dtype: Type of the weights, by torch's name.
+        shards: Experts that an MLP is about to be cut into.
+
+    Raises:
+        Unsupported: With the nearest width that fits.
+    """
+    whole = 16 // BYTES[dtype]
+    require(
+        width % whole == 0,
+        f"experts of {width} units cannot be run in {dtype} by transformers' default kernel",
+        allowed=f"a multiple of {whole}",
+        do=f"Put `grow:mlp={shards * whole * -(-width // whole)}` before it.",
+    )
+
+
 def require_shared(shape: Architecture) -> None:
     """Refuse query heads that cannot share the heads of keys and values evenly.
 
@@ -94,7 +117,7 @@ def require_square(shape: Architecture, title: str) -> None:
     if shape.hidden % shape.heads == 0:
         fitting.append(f"head_dim={shape.hidden // shape.heads}")
     raise Unsupported(
-        f"the heads of a {title} model are together as wide as its residual stream, and here "
+        f"the heads of {title} models are together as wide as the residual stream, and here "
         f"{shape.heads} heads of {shape.head_dim} make {width}, not {shape.hidden}",
         allowed="heads · head_dim = hidden",
         do=f"Grow them together: with the other widths as they are, {' or '.join(fitting)} fits.",

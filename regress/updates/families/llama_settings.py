@@ -7,7 +7,7 @@ from typing import Any
 from regress.errors import Unsupported
 from regress.updates.draft import Architecture, Draft
 from regress.updates.families.kin import Kin
-from regress.updates.families.limits import require, require_shared, require_traits
+from regress.updates.families.limits import require, require_kernel, require_shared, require_traits
 from regress.updates.families.tables import written
 
 
@@ -19,6 +19,8 @@ def settings(kin: Kin, draft: Draft) -> dict[str, Any]:
     """
     shape = draft.shape
     _expressible(kin, shape)
+    if kin.experts:
+        require_kernel(shape.ffn, draft.dtype)
     return {
         **written(kin.settings, shape),
         "rope_parameters": dict(shape.rope or {}),
@@ -80,7 +82,7 @@ def _no_multiple(kin: Kin, shape: Architecture) -> Unsupported:
     larger = shape.heads * -(-shape.hidden // shape.heads)
     fitting = next((n for n in range(shape.heads, shape.hidden + 1) if shape.hidden % n == 0), None)
     return Unsupported(
-        f"a {kin.title} model of hidden width {shape.hidden} cannot have {shape.heads} heads",
+        f"{kin.title} models of hidden width {shape.hidden} cannot have {shape.heads} heads",
         allowed=f"a hidden width that is a multiple of the heads, as {larger}"
         + (f"; or {fitting} heads" if fitting else ""),
         do=f"Grow both (heads={shape.heads},hidden={larger}), or put `port:to=mistral` before it.",

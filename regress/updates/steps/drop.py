@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from regress.errors import UsageError
+from regress.errors import Unsupported, UsageError
 from regress.updates.claims import OTHER
 from regress.updates.draft import Change, Draft
 from regress.updates.steps.mapped import mapped
@@ -59,6 +59,8 @@ class Drop:
         if (self.layers is None) == (self.n is None):
             raise UsageError("drop takes one of layers and n", allowed="layers=3+4, or n=2")
         if self.n is not None:
+            if total == 1:
+                raise Unsupported("the model's only layer cannot be dropped")
             if not 1 <= self.n < total:
                 raise UsageError(
                     f"n={self.n} of {total} layers cannot be dropped", allowed=f"1 to {total - 1}"

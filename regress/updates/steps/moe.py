@@ -16,7 +16,7 @@ from regress.errors import Unsupported, UsageError
 from regress.updates.claims import OTHER, SAME
 from regress.updates.draft import Change, Draft, of_layer
 from regress.updates.expressions import Normal, Tensor, join, scale, take, weighted
-from regress.updates.numbers import BYTES
+from regress.updates.families.limits import require_kernel
 
 _SOURCES = ("llama", "mistral")
 _BY_ROWS = ("gate", "up")
@@ -80,19 +80,15 @@ class Moe:
                 f"{shape.ffn} units cannot be cut into {self.shards} equal shards",
                 allowed=", ".join(str(n) for n in range(1, 17) if shape.ffn % n == 0),
             )
-        self._require_kernel(shape.ffn // self.shards, draft.dtype)
+        require_kernel(shape.ffn // self.shards, draft.dtype, shards=self.shards)
+        if self.shards > 1 and not shape.init_std:
+            raise Unsupported(
+                "new numbers would all be 0 here (initializer_range), so that the router could not tell the "
+                "pieces of one copy from another's",
+                do="Say shards=1, or set initializer_range in config.json.",
+            )
         if self.noise < 0:
             raise UsageError(f"noise={self.noise} is negative", allowed="0 or more")
-
-    def _require_kernel(self, width: int, dtype: str) -> None:
-        """torch's grouped product, which transformers runs experts by, wants rows of whole 16 bytes."""
-        whole = 16 // BYTES[dtype]
-        if width % whole:
-            raise Unsupported(
-                f"experts of {width} units cannot be run in {dtype} by transformers' default kernel",
-                allowed=f"a multiple of {whole}",
-                do=f"Put `grow:mlp={self.shards * whole * -(-width // whole)}` before it.",
-            )
 
     def _router(self, layer: int, hidden: int, std: float) -> Tensor:
         """Equal rows for the pieces of a copy, so that they are chosen together."""

@@ -130,7 +130,7 @@ REFUSED: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
         "Phi-3 models have no rotary positions of type linear",
     ),
     "no norm at the end": (
-        "opt", {"_remove_final_layer_norm": True}, "gpt2", "a GPT-2 model needs final_norm.bias",
+        "opt", {"_remove_final_layer_norm": True}, "gpt2", "GPT-2 models need final_norm.bias",
     ),
 }  # fmt: skip
 
