@@ -12,8 +12,8 @@ from regress.comparison.price import Recorded
 from regress.types import Notice, Pairs
 
 UPDATE = "update"
-"""Under which name a manifest records how its model was made: `steps`, `claim` and `terms` (its conditions in words),
-`old` (fingerprint), `max_error`."""
+"""Under which name a manifest records how its model was made: `steps`, `claim` and `terms` (its conditions in
+words), `old` (fingerprint), `max_error`."""
 
 _BYTES = 4
 """Bytes of a character at most: a token is at least one byte, so this bounds the tokens of a choice."""

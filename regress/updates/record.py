@@ -52,7 +52,7 @@ def write_record(
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What `update.json` says of the model in `folder`, check and claim as nouns; null where there is none.
+    """What `update.json` says of the model in `folder`, check, claim and steps read; null where there is none.
 
     Raises:
         UpdateError: If the file is not what `regress update` writes.
@@ -65,6 +65,7 @@ def read_record(folder: Path) -> dict[str, Any] | None:
         return {
             **document,
             "check": rebuilt(Check, document["check"]),
+            "steps": [str(line["step"]) for line in document["plan"]["steps"]],
             "claim": claim_of(**document["claim"]),
         }
     except (ValueError, KeyError, TypeError) as error:
@@ -92,7 +93,7 @@ def brief(folder: Path) -> dict[str, Any] | None:
         return None
     return {
         "claim": record["claim"].name,
-        "steps": [_without_paths(line["step"]) for line in record["plan"]["steps"]],
+        "steps": list(map(_without_paths, record["steps"])),
         "terms": list(record["claim"].terms),
         "old": record["old"]["fingerprint"],
         "max_error": None if record["claim"].terms else record["check"].max_error,

@@ -50,7 +50,8 @@ def test_answers_that_stay_are_counted_and_certified(pairs) -> None:
 def test_a_recipe_that_claims_nothing_is_named(pairs) -> None:
     (notice,) = claimed(pairs("AAAABBAA"), recorded(claim="other", steps=["quantize:bits=4"]))
     assert WORDS[notice.code](notice.data) == (
-        "The new model was made from the old one by quantize:bits=4; nothing was claimed: 2 of 8 answers changed."
+        "The new model was made from the old one by quantize:bits=4; nothing was claimed: 2 of 8 answers "
+        "changed."
     )
 
 

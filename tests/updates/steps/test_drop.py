@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from regress.errors import UsageError
+from regress.errors import Unsupported, UsageError
 from regress.updates.claims import OTHER
 from regress.updates.steps.drop import Drop
 from regress.updates.steps.layers import Layers
@@ -87,6 +87,11 @@ def test_chosen_layers_need_no_model() -> None:
 def test_what_leaves_no_model_or_names_no_layer_is_refused(models: Any, step: Drop) -> None:
     with pytest.raises(UsageError):
         models.planned(models.tiny("llama"), step)
+
+
+def test_the_only_layer_stays(models: Any) -> None:
+    with pytest.raises(Unsupported, match="only layer"):
+        models.planned(models.tiny("llama", num_hidden_layers=1), Drop(n=1))
 
 
 def test_nothing_is_measured_without_text(models: Any) -> None:

@@ -11,8 +11,10 @@ import pytest
 from regress.checkpoints import resolve
 from regress.errors import Unsupported, UsageError
 from regress.updates.make import make
+from regress.updates.planning import Step
 from regress.updates.steps.grow import Grow
 from regress.updates.steps.moe import Moe
+from regress.updates.steps.prune import Prune
 
 pytestmark = pytest.mark.models
 
@@ -91,6 +93,21 @@ def test_biases_have_no_place(make_model: Make, tmp_path: Path) -> None:
     old = make_model("llama", attention_bias=True)
     with pytest.raises(Unsupported, match="no biases"):
         make(resolve(str(old), {}), [Moe()], tmp_path / "new", texts=TEXTS)
+
+
+def test_pieces_that_no_router_could_tell_apart_are_refused(make_model: Make, tmp_path: Path) -> None:
+    old = make_model("llama", initializer_range=0.0)
+    with pytest.raises(Unsupported, match="initializer_range"):
+        make(resolve(str(old), {}), [Moe(shards=2)], tmp_path / "new", texts=TEXTS)
+    assert make(resolve(str(old), {}), [Moe()], tmp_path / "new", texts=TEXTS).check.holds
+
+
+@pytest.mark.parametrize(("step", "units"), [(Grow(mlp=50), 50), (Prune(sparsity=0.05, pattern="ffn"), 46)])
+def test_experts_that_no_kernel_takes_are_refused_whatever_makes_them(
+    step: Step, units: int, make_model: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(Unsupported, match=rf"experts of {units} units .* a multiple of 4. Put `grow:mlp="):
+        make(resolve(str(make_model("mixtral")), {}), [step], tmp_path / "new", texts=TEXTS)
 
 
 def test_what_is_advised_helps(make_model: Make, tmp_path: Path) -> None:

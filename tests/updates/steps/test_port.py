@@ -129,6 +129,9 @@ REFUSED: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
         "llama", {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}}, "phi3",
         "Phi-3 models have no rotary positions of type linear",
     ),
+    "norms that add nothing": (
+        "gpt2", {"layer_norm_epsilon": 0.0}, "opt", "no factor makes one of the other. Allowed: eps = 1e-05",
+    ),
     "no norm at the end": (
         "opt", {"_remove_final_layer_norm": True}, "gpt2", "GPT-2 models need final_norm.bias",
     ),
