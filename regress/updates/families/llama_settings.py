@@ -19,7 +19,7 @@ def settings(kin: Kin, draft: Draft) -> dict[str, Any]:
     """
     shape = draft.shape
     _expressible(kin, shape)
-    if kin.experts:
+    if kin.says("experts"):
         require_kernel(shape.ffn, draft.dtype)
     return {
         **written(kin.settings, shape),
