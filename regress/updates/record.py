@@ -52,7 +52,7 @@ def write_record(
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What `update.json` says of the model in `folder`, check, claim and steps read; null where there is none.
+    """What `update.json` says of the model in `folder`, check, claim and steps read; null without one.
 
     Raises:
         UpdateError: If the file is not what `regress update` writes.
