@@ -158,5 +158,7 @@ def _stored_type(
 ) -> tuple[str, Claim]:
     """The type to store weights in, and what rounding to it leaves of any claim."""
     lossless = all(map(exact, tensors.values()))
-    chosen = wanted or (present if lossless or claim.level < Level.SAME else "float32")
+    chosen = (
+        wanted if wanted is not None else (present if lossless or claim.level < Level.SAME else "float32")
+    )
     return chosen, stored_as(chosen, present, lossless)

@@ -16,6 +16,8 @@ LONGEST = 512
 """Tokens of the longest probe, where the model takes so many; more only costs time."""
 WRITTEN = 16
 """Tokens written after each prompt that is gone on from, where there is room."""
+TOGETHER = 8
+"""Texts of the one batch that is padded, at most: all their logits are in memory together."""
 SEED = 20250
 
 
@@ -56,7 +58,7 @@ def probes(vocabulary: int, context: int, prompts: Sequence[Sequence[int]], *, p
     texts = [list(prompt[:longest]) for prompt in prompts if len(prompt)]
     found += [_full("a prompt", torch.tensor([text])) for text in texts]
     if len(texts) > 1:
-        found.append(_padded(texts, pad))
+        found.append(_padded(texts[:TOGETHER], pad))
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import re
 import tomllib
 import types
@@ -16,6 +17,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 from regress.errors import UnknownName, UpdateError, UsageError
 from regress.updates.planning import Step
+from regress.updates.steps.sizes import SIZES
 
 VERBS: Mapping[str, str] = {
     "grow": "Grow",
@@ -138,7 +140,7 @@ def arguments(verb: str) -> dict[str, tuple[str, str]]:
 
 def _readable(kind: Any) -> str:
     kinds = [each for each in _alternatives(kind) if each is not type(None)]
-    return " or ".join(map(_named, kinds))
+    return SIZES if kinds == [int, str] else " or ".join(map(_named, kinds))
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
@@ -165,6 +167,8 @@ def _typed(verb: str, key: str, value: Any, kind: Any) -> Any:
 
 _NOT = object()
 _WORDS: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+LONGEST_RANGE = 1000
+"""Numbers that `0-4` may stand for; no model has so many layers."""
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
@@ -183,7 +187,7 @@ def _as(value: Any, kind: Any) -> Any:
         return text if isinstance(text, bool) else _WORDS.get(str(text).lower(), _NOT)
     if kind in (int, float) and not isinstance(text, bool):
         try:
-            return _whole(text) if kind is int else float(text)
+            return _whole(text) if kind is int else _finite(text)
         except (TypeError, ValueError):
             return _NOT
     return _NOT
@@ -194,6 +198,13 @@ def _whole(value: Any) -> int:
     if isinstance(value, float) or (isinstance(value, str) and not re.fullmatch(r"-?\d+", value)):
         raise ValueError
     return int(value)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _several(value: Any, kind: Any) -> Any:
@@ -211,14 +222,25 @@ def _several(value: Any, kind: Any) -> Any:
 
 def _counted(piece: str) -> list[Any]:
     ends = _RANGE.fullmatch(piece)
-    return list(range(int(ends[1]), int(ends[2]) + 1)) if ends else [piece]
+    if ends is None:
+        return [piece]
+    if int(ends[2]) - int(ends[1]) >= LONGEST_RANGE:
+        raise UsageError(f"{piece} is a range of too many numbers", allowed=f"at most {LONGEST_RANGE}")
+    return list(range(int(ends[1]), int(ends[2]) + 1))
+
+
+_SEVERAL: Mapping[Any, str] = {
+    int: "whole numbers, as [0,1,2] or 0-4",
+    float: "numbers, as [0.5,0.5]",
+    str: "words, as [this,that]",
+}
 
 
 def _named(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return ", ".join(map(written, get_args(kind)))
     if get_origin(kind) is tuple:
-        return f"several of {_named(get_args(kind)[0])}: [0,1,2] or 0-4"
+        return _SEVERAL[get_args(kind)[0]]
     return {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(kind, "none")
 
 

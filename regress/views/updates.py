@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from regress.changes import Check, Size, TensorLine, Update, UpdatePlan, Vocabulary
 from regress.views.inventory import size
 from regress.views.listing import table, wrap
-from regress.views.numbers import about, count, percent
+from regress.views.numbers import about, count, percent, plural
 from regress.views.untrusted import visible
 
 CLAIMS = {
@@ -51,7 +51,7 @@ def made(update: Update, *, width: int) -> str:
         f"{size(plan.before.bytes)} → {size(plan.after.bytes)} ({plan.after.dtype})"
     )
     parts = [
-        visible(f"{plan.old} → {update.path}"),
+        _wrapped(f"{plan.old} → {update.path}", width),
         _steps(plan, width),
         _wrapped(sizes, width),
         _claimed(plan.claim, plan.conditions, width),
@@ -75,17 +75,14 @@ def checked(check: Check, *, width: int) -> str:
         ["mean divergence", f"{about(check.kld)} nats a token"],
         ["same greedy choice", f"{percent(check.same_top)} %"],
         ["certified: cannot have flipped", f"{percent(check.certified)} %"],
-        ["written on with a cache", "the same" if check.generation else "NOT the same"],
+        ["written on with a cache", "the same" if check.generation else "another text"],
         ["as stored and as in memory", _round_trip(check.round_trip)],
     ]
     shown = [row for row in rows if row[1]]
-    measured = (
-        f"Measured at {count(check.positions)} positions of texts of up to {count(check.length)} tokens."
-    )
-    return (
-        "\n".join([_wrapped(verdict, width), table(["", ""], shown, width=width).lstrip("\n"), measured])
-        + "\n"
-    )
+    longest = plural(check.length, "token")
+    measured = f"Measured at {plural(check.positions, 'position')} of texts of up to {longest}."
+    parts = [_wrapped(verdict, width), table(["", ""], shown, width=width).lstrip("\n")]
+    return "\n".join([*parts, _wrapped(measured, width)]) + "\n"
 
 
 def listed(vocabulary: Vocabulary, *, width: int) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from regress.changes import Check, Update, UpdatePlan, Vocabulary
 from regress.checkpoints import Checkpoint, resolve
 from regress.config import load_config
 from regress.demo.pair import items_folder
-from regress.errors import DataError
+from regress.errors import DataError, NotEnoughMemory
 from regress.updates.claims import SAME, Claim, claim_of
 from regress.updates.make import make
 from regress.updates.opening import planned
@@ -55,18 +56,20 @@ def apply(
     Raises:
         ClaimViolated: If the new model is not what its steps promise; nothing is kept.
         Unsupported: If the model cannot be changed so.
+        NotEnoughMemory: If both models do not fit.
         RegressError: If a model cannot be found or used, or `out` is taken.
     """
-    return make(
-        _resolved(old),
-        _steps(steps),
-        Path(out).expanduser(),
-        dtype=dtype,
-        seed=seed,
-        texts=prompts(MANY) if texts is None else texts,
-        find=_resolved,
-        say=lambda text: progress(Working(text=text)),
-    )
+    with _within_memory(old):
+        return make(
+            _resolved(old),
+            _steps(steps),
+            Path(out).expanduser(),
+            dtype=dtype,
+            seed=seed,
+            texts=prompts(MANY) if texts is None else texts,
+            find=_resolved,
+            say=lambda text: progress(Working(text=text)),
+        )
 
 
 def plan(old: str, steps: Sequence[Step | str], *, dtype: str | None = None) -> UpdatePlan:
@@ -109,7 +112,21 @@ def verify(
     made = read_record(after.home)
     wanted: Claim = claim_of(claim) if claim else made["claim"] if made else SAME
     progress(Working(text=f"checking that {new} is what it claims to be ({wanted.name})"))
-    return verify_claim(before, after, wanted, texts=prompts(FEW) if texts is None else texts)
+    with _within_memory(old):
+        return verify_claim(before, after, wanted, texts=prompts(FEW) if texts is None else texts)
+
+
+@contextlib.contextmanager
+def _within_memory(old: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise NotEnoughMemory(
+            f"{old} and the new model do not fit into the memory that is free, where both are checked",
+            do="Use a machine with more, or a smaller model.",
+        ) from error
 
 
 def verbs() -> Vocabulary:

@@ -134,6 +134,38 @@ def test_a_record_that_nobody_wrote_is_refused(run: Run, make_model: Make) -> No
     assert "is not a record of `regress update`" in err
 
 
+def test_what_is_printed_fits_however_long_a_path_is(run: Run, make_model: Make) -> None:
+    old = make_model("llama", name="x" * 200)
+    code, out, err = run("update", old, "-o", "new", "extend:positions=2x")
+    assert code == 0, err
+    assert "HOLDS: identical" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_another_model_writes_is_said_to_be_another_text(run: Run, make_model: Make) -> None:
+    code, out, _ = run("verify", make_model("llama"), make_model("llama", seed=1), "--claim", "other")
+    assert code == 0
+    assert "written on with a cache         another text" in out
+
+
+@pytest.mark.parametrize("command", ["update", "verify"])
+def test_models_that_do_not_fit_into_memory_are_no_bug(
+    command: str, run: Run, make_model: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from regress.workflows import update
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 25 TB")
+
+    old = make_model("llama")
+    monkeypatch.setattr(update, "make", failing)
+    monkeypatch.setattr(update, "verify_claim", failing)
+    words = ["-o", "new", "insert:every=1"] if command == "update" else [old]
+    code, _, err = run(command, old, *words)
+    assert code == 2
+    assert "do not fit into the memory" in err
+
+
 def test_from_python(make_model: Make, tmp_path: Path) -> None:
     old = make_model("llama")
     new = up.apply(str(old), [up.grow(mlp="2x"), "insert:every=3"], out=tmp_path / "new")

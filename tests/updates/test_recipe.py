@@ -45,7 +45,11 @@ def test_words_are_read_by_the_fields_of_their_verb(words: list[str], steps: lis
         ("moe:experts=+2", UsageError, "moe:experts=+2 cannot be read"),
         ("moe:noise=loud", UsageError, "Allowed: a number"),
         ("insert:source=up", UsageError, "left, right, random"),
-        ("insert:layers=[]", UsageError, "cannot be read"),
+        ("insert:layers=[]", UsageError, "Allowed: whole numbers, as [0,1,2] or 0-4"),
+        ("insert:layers=0-9999999", UsageError, "0-9999999 is a range of too many numbers. Allowed: at most"),
+        ("merge:others=[]", UsageError, "Allowed: words, as [this,that]"),
+        ("moe:noise=nan", UsageError, "moe:noise=nan cannot be read"),
+        ("edit:gain=1e999", UsageError, "edit:gain=1e999 cannot be read"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_would_be(
@@ -105,6 +109,11 @@ def test_every_verb_says_what_it_and_its_arguments_mean() -> None:
         assert verb.meaning, verb.name
         for argument in verb.arguments:
             assert argument.meaning, (verb.name, argument.name)
+
+
+def test_a_width_says_how_it_is_typed() -> None:
+    (grow,) = (verb for verb in vocabulary().verbs if verb.name == "grow")
+    assert grow.arguments[0].kind == "640 (so many), +2 (so many more) or 1.5x"
 
 
 @pytest.mark.parametrize("verb", VERBS)

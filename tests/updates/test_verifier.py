@@ -328,6 +328,15 @@ def test_what_to_do_about_a_violated_claim(
         make(resolve(str(make_model("llama")), {}), [step], tmp_path / "new", dtype=dtype, texts=TEXTS)
 
 
+def test_of_many_texts_few_are_padded_to_one_batch() -> None:
+    from regress.updates.probes import probes
+
+    texts = [[1] * length for length in range(1, 21)]
+    *_, last = probes(60, 64, texts)
+    assert last.ids.shape == (8, 8)
+    assert len([probe for probe in probes(60, 64, texts) if probe.name == "a prompt"]) == 20
+
+
 def test_logits_of_other_tokens_are_not_compared(make_model: Make) -> None:
     old = make_model("llama")
     new = make_model("llama", vocab_size=77)

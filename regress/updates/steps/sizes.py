@@ -7,6 +7,8 @@ import re
 from regress.errors import UsageError
 
 Size = int | str
+SIZES = "640 (so many), +2 (so many more) or 1.5x"
+"""How one is typed."""
 
 _FACTOR = re.compile(r"(\d+(?:\.\d+)?)x")
 _MORE = re.compile(r"\+(\d+)")
@@ -44,4 +46,4 @@ def _read(name: str, size: Size, present: int) -> int:
         if new != round(new):
             raise UsageError(f"{name}={size} makes {new:g} of {present}", allowed="a whole number")
         return round(new)
-    raise UsageError(f"{name}={size} is no width", allowed="640 (so many), +2 (so many more) or 1.5x")
+    raise UsageError(f"{name}={size} is no width", allowed=SIZES)
