@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from regress.errors import RegressError
+from regress.views.untrusted import visible_lines
 
 FAILED, BUG, INTERRUPTED = 2, 70, 130
 
@@ -85,7 +86,8 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    """Messages quote what was typed, and files that others wrote."""
+    print("\n".join(visible_lines(text)), file=sys.stderr)
 
 
 class Patient:

@@ -100,6 +100,20 @@ def test_a_bug_is_70_and_leaves_a_traceback_in_a_file(
     assert "Traceback" not in outcome.err
 
 
+def test_what_a_message_quotes_cannot_act_on_the_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from regress.errors import DataError
+    from regress.workflows import inventory
+
+    def broken(**_: Any) -> Any:
+        raise DataError("a\x1b[2Jb\u202ec is no name", do="Say another.")
+
+    monkeypatch.setattr(inventory, "models", broken)
+    outcome = command("models")
+    assert (outcome.code, outcome.err) == (2, "regress: a�[2Jb�c is no name. Say another.\n")
+
+
 def test_a_connection_that_breaks_elsewhere_is_not_taken_for_a_reader_who_left(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
