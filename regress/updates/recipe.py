@@ -80,10 +80,11 @@ def read_toml(path: Path) -> list[Step]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UpdateError(f"{path} is not TOML ({error})") from None
     tables = document.get("step")
-    if set(document) - {"step"} or not isinstance(tables, list) or not tables:
+    whole = isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)
+    if set(document) - {"step"} or not whole:
         raise UpdateError(f"{path} holds no [[step]] tables, or something beside them", allowed="[[step]]")
     steps = []
-    for number, table in enumerate(tables, start=1):
+    for number, table in enumerate(document["step"], start=1):
         given = dict(table)
         verb = given.pop("verb", None)
         if not isinstance(verb, str):
@@ -157,12 +158,11 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 def _typed(verb: str, key: str, value: Any, kind: Any) -> Any:
     """`value` as `kind`; the first alternative of a union that takes it."""
-    kinds = _alternatives(kind)
-    for each in kinds:
+    for each in _alternatives(kind):
         found = _as(value, each)
         if found is not _NOT:
             return found
-    raise UsageError(f"{verb}:{key}={written(value)} cannot be read", allowed=", ".join(map(_named, kinds)))
+    raise UsageError(f"{verb}:{key}={written(value)} cannot be read", allowed=_readable(kind))
 
 
 _NOT = object()

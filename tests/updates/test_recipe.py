@@ -86,6 +86,8 @@ def test_a_recipe_is_a_file_of_tables(tmp_path: Path) -> None:
     [
         ("", r"no \[\[step\]\] tables"),
         ("step = 3", r"no \[\[step\]\] tables"),
+        ('step = ["grow"]', r"no \[\[step\]\] tables"),
+        ('[[step]]\nverb = "grow"\nmlp = 2.5', r"mlp=2\.5 cannot be read\. Allowed: 640 \(so many\), "),
         ('[[step]]\nmlp = "2x"', "step 1 of .* names no verb"),
         ('[[step]]\nverb = "grow"\n[model]\nname = "x"', "or something beside them"),
         ("[[step", "is not TOML"),
