@@ -8,7 +8,7 @@ from typing import Any
 
 from regress import console
 from regress.errors import UsageError
-from regress.options import Parser, whole
+from regress.options import Parser, settings, whole
 
 
 def add(commands: Any) -> None:
@@ -47,13 +47,18 @@ def _update(options: argparse.Namespace) -> int:
         return _list(options.json)
     if options.old is None:
         raise UsageError("update needs a model", do="`regress update OLD -o NEW grow:mlp=1.5x`")
+    _require_together(options)
     if options.plan:
         return _plan(options)
     if options.out is None:
         raise UsageError("update needs a folder for the new model", do="Say -o NEW, or --plan.")
+    from regress.workflows.evaluate import check_questions
     from regress.workflows.update import apply, read_texts
 
+    asked = _asked(options) if options.compare else None
     with console.watched() as progress:
+        if asked is not None:  # a slip must not be found only when all is made
+            check_questions(options.old, store=asked.store, progress=progress, **settings(asked))
         update = apply(
             options.old,
             options.steps,
@@ -69,7 +74,17 @@ def _update(options: argparse.Namespace) -> int:
         from regress.views.updates import made
 
         sys.stdout.write(made(update, width=min(console.columns(), console.WIDE)))
-    return _compare(options) if options.compare else 0
+    return 0 if asked is None else int(asked.command(asked))
+
+
+def _require_together(options: argparse.Namespace) -> None:
+    """Refuse options that would be ignored."""
+    if options.compare and (options.plan or options.json):
+        other = "--plan, which makes nothing" if options.plan else "--json, which prints one document"
+        raise UsageError(f"--compare does not go with {other}", do="`regress compare OLD NEW` can follow.")
+    for name in ("data", "limit", "store"):
+        if getattr(options, name) is not None and not options.compare:
+            raise UsageError(f"--{name} is about --compare, which was not given")
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -98,8 +113,8 @@ def _list(as_json: bool) -> int:
     return 0
 
 
-def _compare(options: argparse.Namespace) -> int:
-    """The comparison that follows, as its own command would print it."""
+def _asked(options: argparse.Namespace) -> argparse.Namespace:
+    """What `regress compare` would read from the same words."""
     from regress.commands import compare
 
     parser = Parser(prog="regress")
@@ -108,5 +123,4 @@ def _compare(options: argparse.Namespace) -> int:
     for name in ("data", "limit", "store"):
         if (value := getattr(options, name)) is not None:
             words += [f"--{name}", value]
-    asked = parser.parse_args(words)
-    return int(asked.command(asked))
+    return parser.parse_args(words)

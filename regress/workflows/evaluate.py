@@ -59,11 +59,30 @@ def evaluate(
         RegressError: If it cannot be done; what was answered so far is kept.
     """
     config = load_config(store=store)
-    asked = config.settings(tasks=tasks, **settings)
+    asked = _asked(model, config, progress, tasks=tasks, **settings)
+    return evaluate_tasks(model, *asked, progress)
+
+
+def check_questions(
+    model: str,
+    *,
+    tasks: Sequence[str] | str | None = None,
+    store: str | Path | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> None:
+    """Raise what `evaluate` would before it loads the model: of settings, tasks and their items."""
+    _asked(model, load_config(store=store), progress, tasks=tasks, **settings)
+
+
+def _asked(
+    model: str, config: Config, progress: Progress, **settings: Any
+) -> tuple[Settings, Config, TaskSet]:
+    asked = config.settings(**settings)
     if asked.data is None:
         asked = dataclasses.replace(asked, data=default_data([model]))
     check_engine(model, asked, known_models(config))
-    return evaluate_tasks(model, asked, config, load(asked, progress), progress)
+    return asked, config, load(asked, progress)
 
 
 def load(settings: Settings, progress: Progress = silent) -> TaskSet:
