@@ -110,6 +110,16 @@ def test_experts_that_no_kernel_takes_are_refused_whatever_makes_them(
         make(resolve(str(make_model("mixtral")), {}), [step], tmp_path / "new", texts=TEXTS)
 
 
+@pytest.mark.parametrize(
+    ("step", "notes"),
+    [(Moe(experts=2, top_k=1, shards=2), 1), (Moe(experts=2, shards=2), 0), (Moe(experts=2, top_k=1), 0)],
+)
+def test_pieces_that_16_bits_can_mix_up_are_told(step: Moe, notes: int, models: Any) -> None:
+    """Where all copies are used, or each is whole, equal scores do no harm."""
+    (stage,) = models.planned(models.tiny("llama"), step).stages
+    assert sum("16 bits" in note for note in stage.notes) == notes
+
+
 def test_what_is_advised_helps(make_model: Make, tmp_path: Path) -> None:
     steps = [Grow(mlp=96), Moe(experts=2, shards=24)]
     assert make(resolve(str(make_model("llama")), {}), steps, tmp_path / "new", texts=TEXTS).check.holds
