@@ -99,8 +99,8 @@ def verify(
     Args:
         old: The old model, as `apply` takes it.
         new: The new one.
-        claim: `identical`, `same`, `near`, `argmax` or `other`; by default what its `update.json` says, else
-            `same`.
+        claim: `identical`, `same`, `near`, `argmax` or `other`; by default what its `update.json` says of its
+            making from `old`, else `same`.
         texts: Real prompts to show beside random ids; by default prompts of the built-in items.
         progress: Called with what happens.
 
@@ -109,11 +109,19 @@ def verify(
         RegressError: If a model cannot be found.
     """
     before, after = _resolved(old), _resolved(new)
-    made = read_record(after.home)
-    wanted: Claim = claim_of(claim) if claim else made["claim"] if made else SAME
+    wanted = claim_of(claim) if claim else _recorded(before, after)
     progress(Working(text=f"checking that {new} is what it claims to be ({wanted.name})"))
     with _within_memory(old):
         return verify_claim(before, after, wanted, texts=prompts(FEW) if texts is None else texts)
+
+
+def _recorded(old: Checkpoint, new: Checkpoint) -> Claim:
+    """What was claimed when `new` was made from `old`; of two others, that they are the same."""
+    made = read_record(new.home)
+    if made is None or made["old"].get("fingerprint") != old.fingerprint:
+        return SAME
+    claim: Claim = made["claim"]
+    return claim
 
 
 @contextlib.contextmanager

@@ -191,3 +191,12 @@ def test_what_descends_from_the_demo_is_asked_its_items(run: Run) -> None:
     code, out, err = run("compare", "demo-v1", "twice", *asked)
     assert code == 0, err
     assert "demo items" in out
+
+
+def test_a_claim_about_another_old_model_is_not_taken_over(run: Run, make_model: Make) -> None:
+    old, other = make_model("llama"), make_model("llama", seed=1)
+    assert run("update", old, "-o", "new", "quantize:bits=2")[0] == 0
+    assert run("verify", old, "new")[0] == 0
+    code, out, _ = run("verify", other, "new")
+    assert code == 1
+    assert "the claim is same" in out
