@@ -90,16 +90,19 @@ def _column(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
         values = [None if one is None else list(one.items()) for one in values]
     try:
         return pa.array(values, type=type_)
-    except UnicodeEncodeError:  # next to no column has a lone surrogate, and to look for one takes longer
+    except (
+        UnicodeEncodeError,
+        pa.ArrowTypeError,
+    ):  # hardly a column has a lone surrogate; to look takes time
         return pa.array(list(map(_storable, values)), type=type_)
 
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value)
-    if isinstance(value, (list, tuple)):
-        return [_storable(item) for item in value]
-    return value
+    if isinstance(value, tuple):  # a key and its item are one
+        return tuple(map(_storable, value))
+    return list(map(_storable, value)) if isinstance(value, list) else value
 
 
 def storable(text: str) -> str:

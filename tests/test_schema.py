@@ -96,6 +96,11 @@ def test_instances_survive_the_table_and_the_file(rows):
     assert through_parquet(table).equals(table)
 
 
+def test_a_tag_with_a_lone_surrogate_is_kept_as_its_escape():
+    one = Instance(id="a", index=0, prompt=None, target=None, tags={"from": "b\udc80"})
+    assert instance_table([one])["tags"].to_pylist() == [[("from", "b\\udc80")]]
+
+
 @given(ANYTHING)
 def test_what_is_stored_is_utf8_and_text_that_already_is_does_not_change(text):
     kept = storable(text)

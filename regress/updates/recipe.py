@@ -262,5 +262,11 @@ def shown(step: Step) -> str:
 
 
 def given(step: Step) -> dict[str, Any]:
-    """All arguments of a step, defaults too."""
-    return {field.name: getattr(step, field.name) for field in _fields(type(step))}
+    """All arguments of a step, defaults too; what JSON cannot say (in a step of one's own) by its kind."""
+    return {field.name: _sayable(getattr(step, field.name)) for field in _fields(type(step))}
+
+
+def _sayable(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_sayable(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float) else type(value).__name__

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from regress.checkpoints import resolve
 from regress.errors import ModelError, Unsupported, UpdateError
 from regress.identity import file_hash
 from regress.updates import build
+from regress.updates.draft import Change, Draft
 from regress.updates.make import make
 from regress.updates.record import read_record
 from regress.updates.steps.extend import Extend
@@ -353,3 +355,19 @@ def test_a_tied_model_may_store_its_head_again(make_model: Make, edit_weights: A
     edit_weights(old, copied("model.embed_tokens.weight", to="lm_head.weight"))
     update = make(resolve(str(old), {}), [Grow(hidden=64)], tmp_path / "new", texts=TEXTS)
     assert update.check.holds
+
+
+def test_a_step_of_ones_own_is_recorded_as_far_as_json_can_say_it(make_model: Make, tmp_path: Path) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Mine:
+        verb: ClassVar[str] = "mine"
+        how: Callable[[Draft], Change]
+        often: int = 3
+
+        def plan(self, draft: Draft) -> Change:
+            return self.how(draft)
+
+    mine = Mine(how=lambda draft: Change(draft=draft))
+    make(resolve(str(make_model("llama")), {}), [mine], tmp_path / "new", texts=TEXTS)
+    record = json.loads((tmp_path / "new" / "update.json").read_text())
+    assert record["plan"]["steps"][0]["arguments"] == {"how": "function", "often": 3}
