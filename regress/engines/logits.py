@@ -7,6 +7,7 @@ in the models' number format (window × vocabulary, twice), and of these so many
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -117,15 +118,11 @@ class LogitPair:
     def _logits(self, side: int, shown: Sequence[int]) -> npt.NDArray[Any]:
         """[len(shown), V] as the model has them; 16-bit numbers, which numpy does not know, as float32."""
         model, name = self._models[side], self._opened[side].model.name
-        try:
-            with torch.inference_mode():
-                logits = model(torch.tensor([list(shown)], device=model.device)).logits[0]
-                exact = logits if logits.dtype == torch.float64 else logits.float()
-                numbers: npt.NDArray[Any] = exact.cpu().numpy()
-        except Exception as error:  # torch raises what it likes
-            what = f"{name} failed on a window of {len(shown)} tokens ({first_line(error)})"
-            do = "Say a smaller --window, or a smaller --dtype." if out_of_memory(error) else None
-            raise EngineError(what, do=do) from error
+        smaller = "Say a smaller --window, or a smaller --dtype."
+        with on_window(name, len(shown), smaller), torch.inference_mode():
+            logits = model(torch.tensor([list(shown)], device=model.device)).logits[0]
+            exact = logits if logits.dtype == torch.float64 else logits.float()
+            numbers: npt.NDArray[Any] = exact.cpu().numpy()
         return numbers
 
     def _logprobs(self, side: int, logits: npt.NDArray[Any], shared: int) -> Floats:
@@ -136,6 +133,16 @@ class LogitPair:
                 do="Say another --dtype; float16 overflows in some models.",
             )
         return found
+
+
+@contextlib.contextmanager
+def on_window(name: str, tokens: int, smaller: str) -> Iterator[None]:
+    """Say of a failure which model read how many tokens, and where memory ran out what is `smaller`."""
+    try:
+        yield
+    except Exception as error:  # torch raises what it likes
+        what = f"{name} failed on a window of {tokens} tokens ({first_line(error)})"
+        raise EngineError(what, do=smaller if out_of_memory(error) else None) from error
 
 
 def _loaded(opened: Opened) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from regress.engines.harness import out_of_memory
+from regress.engines.logits import on_window
 from regress.engines.spans import Span, begun_alike, spans
 from regress.engines.vocabularies import encode, lead
-from regress.errors import DataError, EngineError, first_line
+from regress.errors import DataError, EngineError
 
 ROWS = 256
 """Positions whose distributions are in memory as float64 at once."""
@@ -76,12 +76,8 @@ def surprisal(model: Any, text: Text) -> float:
 def _window(model: Any, text: Text, place: int, span: Span) -> Iterator[torch.Tensor]:
     shown = [*text.lead, *text.ids[place][span.start : span.stop]]
     offset = len(text.lead) - span.start - 1  # the logits after one token are about the next
-    try:
+    with on_window("the model", len(shown), "Say a smaller --dtype, or shorter texts."):
         logits = model(torch.tensor([shown], device=model.device), use_cache=False).logits[0]
-    except Exception as error:  # torch raises what it likes
-        do = "Say a smaller --dtype, or shorter texts." if out_of_memory(error) else None
-        what = f"the model failed on a window of {len(shown)} tokens ({first_line(error)})"
-        raise EngineError(what, do=do) from error
     right = torch.tensor(text.ids[place][span.first : span.stop], device=logits.device)
     rows = logits[span.first + offset : span.stop + offset]
     for start in range(0, len(rows), ROWS):
